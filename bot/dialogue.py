@@ -1,0 +1,266 @@
+"""The heart: one message in, replies and events out.
+
+Rule 1: everything that decides what the bot does next is in ORDER, and the first that knows wins.
+Rule 2: safety is first. No lookup, no login and no state can come before it.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from functools import partial
+
+from bot.content import Library, Option, offered
+from bot.model import (
+    COMMON,
+    Added,
+    Answer,
+    AttachmentReceived,
+    Conversation,
+    Event,
+    LanguageNoticed,
+    Message,
+    Met,
+    Misread,
+    NotUnderstood,
+    Reply,
+    RiskNoticed,
+    Said,
+    StepReached,
+    Went,
+    WentBack,
+    say,
+)
+from bot.safety import Danger, cries_for_help, in_danger
+from bot.understand.fold import fold
+from bot.understand.language import language_of
+from bot.understand.rank import Index, understand
+
+START, MENU, EMERGENCY, BACK = "menu/start", "menu/main", "help/emergency", "back"
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """What a handler is given."""
+
+    conversation: Conversation
+    message: Message
+    card: str
+    languages: tuple[str, ...]
+    show: Callable[[str], Answer]  # the answer that goes to this place
+
+    @property
+    def step(self) -> str | None:
+        """The part of this card whose question the person is answering: "" for its beginning, None when she is not."""
+        card, _, part = self.conversation.asked.partition(".")
+        return part if card == self.card else None
+
+
+Handler = Callable[[Turn], Answer]
+
+
+@dataclass(frozen=True)
+class Guide:
+    """All the bot knows. Read once, never changed; a new one takes its place when content files change."""
+
+    library: Library
+    handlers: Mapping[str, Handler]  # by the card they answer
+    danger: Danger
+    index: Index
+    vocabulary: Mapping[str, frozenset[str]]
+    demo: bool = True  # numbers are not yet verified, and the first meeting says so
+    language: str = "mn"  # when nothing tells
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """One message, looked at once: what every entry of ORDER may ask."""
+
+    guide: Guide
+    conversation: Conversation
+    message: Message
+
+
+def respond(guide: Guide, conversation: Conversation, message: Message) -> Answer:
+    """Answer one message. The conversation that results is `conversation.after(events)`."""
+    noticed = notice_language(guide, conversation, message)
+    conversation = conversation.after(noticed) if noticed and not conversation.language else conversation
+    message = typed_or_tapped(guide, conversation, message)
+    look = Look(guide, conversation, message)
+    replies, events = next(answer for decide in ORDER if (answer := decide(look)))
+    replies, met = first_meeting(guide, conversation, message, replies)
+    replies = [*replies[:-1], with_common_options(replies[-1], conversation.after(events))]
+    return Answer(replies, [*noticed, *met, *(Said(reply.name, reply.options) for reply in replies), *events])
+
+
+def notice_language(guide: Guide, conversation: Conversation, message: Message) -> list[Event]:
+    """At the first message: the language of its words, else the one the person's app is set to, else the house's own."""
+    if conversation.language:
+        return []
+    written = language_of(message.text, guide.vocabulary) if message.text else ""
+    hint = message.language.partition("-")[0].lower()
+    return [LanguageNoticed(written or (hint if hint in guide.library.languages else guide.language))]
+
+
+def typed_or_tapped(guide: Guide, conversation: Conversation, message: Message) -> Message:
+    """An option may be typed, by its label or its number, as well as tapped: all are the same from here on."""
+    if message.tap or not message.text or len(message.text) > 64:
+        return message
+    options = options_before(guide, conversation)
+    said = fold(message.text)
+    number = message.text.strip().rstrip(".)")
+    for position, option in enumerate(options, start=1):
+        if number == str(position) or (said and said == fold(option.label)):
+            return replace(message, tap=option.name)
+    return message
+
+
+def options_before(guide: Guide, conversation: Conversation) -> list[Option]:
+    """The options that the last turn put before the person, in the order she saw them, in her language."""
+    language, library = conversation.language, guide.library
+    found: dict[str, Option] = {}
+    for reply in conversation.said:
+        for option in offered(reply, language, library) if library.has(reply.name) else ():
+            found.setdefault(option.name, option)
+    return list(found.values())
+
+
+def danger(look: Look) -> Answer | None:
+    if not look.message.text or not in_danger(look.guide.danger, look.message.text):
+        return None
+    place = show(look, EMERGENCY)
+    return Answer(place.replies, [RiskNoticed(), *place.events])
+
+
+def cry_for_help(look: Look) -> Answer | None:
+    return show(look, EMERGENCY) if look.message.text and cries_for_help(look.guide.danger, look.message.text) else None
+
+
+def answer_to_question(look: Look) -> Answer | None:
+    """The answer to a question asked in the last turn, for the handler that asked it. An older question is not answered by it."""
+    asked, tap = look.conversation.asked, look.message.tap
+    if not asked or not tap or not look.guide.library.has(asked):
+        return None
+    card = asked.partition(".")[0]
+    answers = (option.name for option in look.guide.library.part(look.conversation.language, asked).options)
+    return handle(look, card) if tap in answers else None
+
+
+def attachment(look: Look) -> Answer | None:
+    kind = look.message.attachment
+    if not kind:
+        return None
+    place = f"talk/media.{kind}"
+    return Answer([say(place if look.guide.library.has(place) else "talk/media")], [AttachmentReceived(kind)])
+
+
+def back(look: Look) -> Answer | None:
+    if look.message.tap != BACK:
+        return None
+    here, before = look.conversation.place, look.conversation.trail[:-1]
+    known = look.guide.library.has
+    if here not in {reply.name for reply in look.conversation.said} and known(here):
+        return show(look, here)  # she was told something in passing, such as "I did not understand", and has not left
+    if not before or not known(before[-1]):
+        return show(look, MENU)
+    there = show(look, before[-1])
+    return Answer(there.replies, [WentBack(), *(event for event in there.events if not isinstance(event, Went))])
+
+
+def language_named(look: Look) -> Answer | None:
+    return handle(look, "about/language") if look.message.tap in look.guide.library.languages else None
+
+
+def arrival(look: Look) -> Answer | None:
+    """A link on a poster may name the card it leads to, with "__" for the stroke: travel__checklist."""
+    place = look.message.code.replace("__", "/")
+    return show(look, place) if place and look.guide.library.has(place) else None
+
+
+def place_named(look: Look) -> Answer | None:
+    """A tap, or a command such as /menu, that names a place. Buttons from long ago lead there still: going somewhere is harmless."""
+    place = look.message.tap
+    return show(look, place) if place and look.guide.library.has(place) else None
+
+
+def meaning(look: Look) -> Answer | None:
+    """What the words mean: the card when sure, a choice of the likeliest when not."""
+    if not look.message.text:
+        return None
+    understood = understand(look.guide.index, look.message.text)
+    if understood.card:
+        return show(look, understood.card)
+    if understood.candidates:
+        likely = tuple(Added(card) for card in understood.candidates)
+        return Answer([say("talk/not-understood.candidates", *likely, Added("help/counsellor"))], [NotUnderstood()])
+    return None
+
+
+def nothing(look: Look) -> Answer | None:
+    return Answer([say("talk/not-understood")], [NotUnderstood()])
+
+
+ORDER = (
+    danger,
+    cry_for_help,
+    answer_to_question,
+    attachment,
+    back,
+    language_named,
+    arrival,
+    place_named,
+    meaning,
+    nothing,
+)
+
+
+def show(look: Look, place: str) -> Answer:
+    """Go to a place and say what is there; where the card has a handler, the handler answers."""
+    card_name, _, part = place.partition(".")
+    if card_name in look.guide.handlers and not part:
+        return handle(look, card_name)
+    card = look.guide.library.card(look.conversation.language, place)
+    if card.kind == "steps":
+        return show_step(look, card_name, part)
+    if place == "talk/misunderstood":
+        return Answer([say(place)], [Misread()])
+    return Answer([say(place)], [] if place.startswith("talk/") else [Went(place)])
+
+
+def show_step(look: Look, name: str, part: str) -> Answer:
+    """One step of a card that is walked step by step: how to go on, and where she was when she left it."""
+    card, place = look.guide.library.card(look.conversation.language, name), f"{name}.{part}" if part else name
+    following = card.after(part)
+    reached = dict(look.conversation.walks).get(name, "")
+    if part:
+        options = (Added(f"{name}.{following}", "next"),) if following else ()
+        return Answer([say(place, *options)], [Went(place), StepReached(name, part if following else "")])
+    if reached in card.parts and reached:
+        options = (Added(f"{name}.{reached}", "continue"), Added(f"{name}.{following}", "restart"))
+        return Answer([say(place, *options)], [Went(place)])
+    return Answer([say(place, Added(f"{name}.{following}", "start"))], [Went(place)])
+
+
+def handle(look: Look, card: str) -> Answer:
+    """What this card's handler answers."""
+    return look.guide.handlers[card](Turn(look.conversation, look.message, card, look.guide.library.languages, partial(show, look)))
+
+
+def first_meeting(
+    guide: Guide, conversation: Conversation, message: Message, replies: list[Reply]
+) -> tuple[list[Reply], list[Event]]:
+    """At the first message, who the bot is: before the answer, but after a word about danger."""
+    if conversation.met:
+        return replies, []
+    if message.greeted:
+        return replies, [Met()]
+    warning = [say("talk/demo")] if guide.demo else []
+    if replies[0].name == START:
+        return [*warning, *replies], [Met()]
+    hello = [*warning, say("talk/hello")]
+    return ([*replies, *hello] if replies[0].name == EMERGENCY else [*hello, *replies]), [Met()]
+
+
+def with_common_options(reply: Reply, then: Conversation) -> Reply:
+    """The last reply of every turn carries help, the menu, and the way back where there is one."""
+    at_the_start = then.trail in ((), (START,), (MENU,)) and reply.name in (START, MENU)
+    unneeded = {reply.name, BACK if at_the_start else ""}
+    return replace(reply, options=(*reply.options, *(option for option in COMMON if option.name not in unneeded)))

@@ -1,0 +1,193 @@
+"""The nouns of the house: messages, replies, events, and the conversation they add up to.
+
+Every value here is frozen. Nothing here reads a clock, a file, a socket or a die.
+Rule 3: no event has a free-text field, so a person's words cannot be kept by mistake.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+TRAIL = 12  # how far "back" reaches
+WALKS = 6  # how many half-read step cards are remembered
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """What a person sent, whichever channel it came by: an utterance, the name of the option tapped, or something without words."""
+
+    id: str  # the channel's own; the same again means delivered again
+    channel: str
+    address: str  # where the channel can answer; sealed before it is kept
+    text: str = ""
+    tap: str = ""
+    attachment: str = ""  # voice, picture, video, sticker, location, contact, file: its kind only, never what was in it
+    language: str = ""  # what the person's app is set to: a hint
+    code: str = ""  # what the link she came by carries: the name of a card, or of a poster
+    greeted: bool = False  # the channel has shown the first meeting already, as the web page does
+    receipt: str = ""  # what the channel wants back for a tap
+
+
+class Added(NamedTuple):
+    """An option that the turn adds under a text: what it leads to, and which of the bot's own buttons it is ("" for the card's label)."""
+
+    name: str
+    button: str = ""
+
+
+COMMON = (Added("help/emergency", "help"), Added("menu/main", "menu"), Added("back", "back"))  # under every turn's last reply
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What the bot says, by name. The words for the name are in content/. The options come after the text's own."""
+
+    name: str
+    options: tuple[Added, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something that happened in a turn. Named in the past tense; never changed, only added."""
+
+
+@dataclass(frozen=True, slots=True)
+class Met(Event):
+    """The person was told who the bot is."""
+
+
+@dataclass(frozen=True, slots=True)
+class LanguageNoticed(Event):
+    """The first words, or the person's app, were in this language."""
+
+    language: str
+
+
+@dataclass(frozen=True, slots=True)
+class LanguageChosen(Event):
+    language: str
+
+
+@dataclass(frozen=True, slots=True)
+class Said(Event):
+    """This was put before the person. What the last turn said decides which labels and numbers count as an answer."""
+
+    name: str
+    options: tuple[Added, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Went(Event):
+    """The person is at this place now: a card, or a part of one."""
+
+    place: str
+
+
+@dataclass(frozen=True, slots=True)
+class WentBack(Event):
+    """The person left the place she was at for the one before."""
+
+
+@dataclass(frozen=True, slots=True)
+class StepReached(Event):
+    """The person is at this step of a card that is walked step by step; "" when she has walked it to the end."""
+
+    card: str
+    step: str
+
+
+@dataclass(frozen=True, slots=True)
+class Asked(Event):
+    """The bot asked something and waits for the answer at this place."""
+
+    place: str
+
+
+@dataclass(frozen=True, slots=True)
+class RiskNoticed(Event):
+    """The person may be in danger. Says nothing of why: her words are never in an event."""
+
+
+@dataclass(frozen=True, slots=True)
+class Misread(Event):
+    """The person says that the bot misunderstood her."""
+
+
+@dataclass(frozen=True, slots=True)
+class NotUnderstood(Event):
+    pass
+
+
+@dataclass(frozen=True, slots=True)
+class AttachmentReceived(Event):
+    kind: str
+
+
+@dataclass(frozen=True, slots=True)
+class FeedbackGiven(Event):
+    question: str
+    answer: str
+
+
+@dataclass(frozen=True, slots=True)
+class Forgotten(Event):
+    """The person asked that everything about her be deleted."""
+
+
+class Answer(NamedTuple):
+    """What one turn gives back."""
+
+    replies: list[Reply]
+    events: list[Event]
+
+
+@dataclass(frozen=True, slots=True)
+class Conversation:
+    """All the bot remembers of one person between turns: the sum of the events so far."""
+
+    language: str = ""  # "" until the first words
+    met: bool = False
+    asked: str = ""  # the place of an unanswered question
+    trail: tuple[str, ...] = ()  # places, the present one last
+    walks: tuple[tuple[str, str], ...] = ()  # step cards begun and not finished, and the step reached
+    said: tuple[Reply, ...] = ()  # the last turn's replies
+
+    @property
+    def place(self) -> str:
+        """Where the person is, or "" at the very start."""
+        return self.trail[-1] if self.trail else ""
+
+    def after(self, events: Iterable[Event]) -> "Conversation":
+        """The conversation once these events have happened."""
+        then = replace(self, asked="", said=())  # an unanswered question does not outlive the next turn
+        for event in events:
+            match event:
+                case Met():
+                    then = replace(then, met=True)
+                case LanguageNoticed(language) | LanguageChosen(language):
+                    then = replace(then, language=language)
+                case Said(name, options):
+                    then = replace(then, said=(*then.said, Reply(name, options)))
+                case Went(place):
+                    if place != then.place:
+                        then = replace(then, trail=(*then.trail, place)[-TRAIL:])
+                case WentBack():
+                    then = replace(then, trail=then.trail[:-1])
+                case StepReached(card, step):
+                    others = tuple(walk for walk in then.walks if walk[0] != card)
+                    then = replace(then, walks=(*others, (card, step))[-WALKS:] if step else others)
+                case Asked(place):
+                    then = replace(then, asked=place)
+                case Forgotten():
+                    then = Conversation()
+        return then
+
+
+def say(name: str, *options: Added) -> Reply:
+    """The reply of this name, with these options after its own."""
+    return Reply(name, options)
+
+
+def ask(place: str) -> Answer:
+    """Say this and wait for one of its options."""
+    return Answer([say(place)], [Asked(place)])

@@ -1,0 +1,220 @@
+"""Puts the house together and runs it until it is told to stop: content, store, sender, channels, web."""
+
+import asyncio
+import signal
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import uvicorn
+import watchfiles
+from starlette.types import ASGIApp
+
+from bot.config import Config
+from bot.content import ContentError, Words
+from bot.dialogue import Guide
+from bot.intake import Intake
+from bot.load import HOUSE, load_guide
+from bot.log import log
+from bot.send import Sender
+from bot.service import Service, in_words
+from bot.store import Outgoing, Store
+from bot.store.sealing import make_keys, read_or_make_secret
+from bot.web.app import make_app
+from bot.web.chat import Chat
+from bot.web.telegram import PATH, TelegramWebhook
+
+CONTENT = HOUSE / "content"
+PURGE_EVERY = 3600.0  # seconds
+CLOSING = 2  # seconds that requests under way have when the bot stops
+
+
+@dataclass
+class House:
+    """Everything that runs, put together from the settings."""
+
+    config: Config
+    content: Path
+    service: Service
+    sender: Sender
+    stop: asyncio.Event = field(default_factory=asyncio.Event)
+    content_faults: int = 0  # in files changed since the last good version
+    intake: Intake | None = None
+    telegram: Any = None  # bot.platforms.telegram.TelegramClient, imported only when Telegram is on
+
+    async def report(self) -> dict[str, object]:
+        """How the bot is doing, without anything about anyone."""
+        store = await self.service.store.ready()
+        halted = {name: channel.halted for name, channel in self.sender.channels.items() if channel.halted}
+        content = f"last good version; {self.content_faults} faults in changed files, see the log" if self.content_faults else "ok"
+        return {
+            "ready": store and not halted,
+            "mode": self.config.mode,
+            "store": "ok" if store else "unavailable",
+            "content": content,
+            "channels": {"web": "ok", **{name: halted.get(name, "ok") for name in self.sender.channels}},
+            "letters_waiting": self.sender.waiting,
+            "letters": self.sender.counts,
+            "updates": self.intake.counts if self.intake else {},
+        }
+
+    def app(self) -> ASGIApp:
+        chat = Chat(self.service, self.config.web.leave_to)
+        routes = chat.routes()
+        if self.intake is not None:
+            secret = self.config.channels.telegram.secret
+            routes += TelegramWebhook(self.intake.accept, secret.get_secret_value() if secret else None).routes()
+        return make_app(routes, self.report, form_targets=chat.form_targets, largest_post=self.config.web.largest_post)
+
+    async def watch_content(self) -> None:
+        """Take over changed content files; a broken edit leaves the last good version serving."""
+        async for _ in watchfiles.awatch(self.content, stop_event=self.stop, debounce=300):
+            self.reload()
+
+    def reload(self) -> None:
+        try:
+            self.service.guide = read_guide(self.config, self.content)
+            self.content_faults = 0
+            log.info("content_reloaded", count=len(self.service.guide.library.cards["mn"]))
+        except ContentError as problem:
+            faults = str(problem).splitlines()
+            self.content_faults = len(faults)
+            log.error("content_broken", count=len(faults), faults=faults[:20])
+
+    async def purge(self) -> None:
+        """Forget, every hour, what has been kept for its time."""
+        keep = self.config.keep
+        while not self.stop.is_set():
+            with suppress(Exception):
+                await self.service.store.purge(
+                    conversations_days=keep.conversations_days, seen_days=keep.seen_days, outbox_hours=keep.outbox_hours
+                )
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self.stop.wait(), PURGE_EVERY)
+
+    async def set_up_telegram(self) -> None:
+        """Tell Telegram the commands and how updates reach us, and again after an outage until it is done."""
+        web = self.config.web
+        secret = self.config.channels.telegram.secret
+        texts = import_module("bot.platforms.telegram").Texts(**telegram_texts(self.service.guide))
+        wait = 1.0
+        while not self.stop.is_set():
+            try:
+                webhook = f"{web.public_url}{PATH}" if web.public_url else ""
+                await self.telegram.set_up(texts, webhook, secret.get_secret_value() if secret else "")
+                return
+            except Exception as problem:
+                log.warning("telegram_not_set_up", kind=type(problem).__name__, seconds=wait)
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(self.stop.wait(), wait)
+                wait = min(wait * 2, 60.0)
+
+    async def poll_telegram(self) -> None:
+        assert self.intake is not None  # noqa: S101 - for the type checker
+        await self.set_up_telegram()
+        await self.telegram.poll(self.intake.accept, self.config.channels.telegram.poll_seconds, self.stop)
+
+
+def read_guide(config: Config, content: Path) -> Guide:
+    return load_guide(content, demo=config.mode == "demo", language=config.language)
+
+
+def telegram_texts(guide: Guide) -> dict[str, Any]:
+    """What Telegram shows outside the chat: each command is described by the label of the card it leads to."""
+    from bot.channels.telegram import COMMANDS
+
+    library, languages = guide.library, guide.library.languages
+    about = {language: library.part(language, "talk/hello").messages[0] for language in languages}
+    return {
+        "default": "en",
+        "commands": {
+            language: {command: library.card(language, place).label for command, place in COMMANDS.items()} for language in languages
+        },
+        "description": {language: text[:512] for language, text in about.items()},
+        "short": {language: library.part(language, "talk/page").messages[0][:120] for language in languages},
+    }
+
+
+@asynccontextmanager
+async def open_house(config: Config, content: Path = CONTENT) -> AsyncIterator[House]:
+    """The house, open and working. Closing it finishes the turns in hand and sends or keeps the outbox.
+
+    Raises ContentError, StoreUnavailable or BadKey when it cannot be opened.
+    """
+    guide = read_guide(config, content)
+    keys = make_keys(read_or_make_secret(config.key.get_secret_value() if config.key else None, config.home))
+    store = Store(config.database_url, keys)
+    await store.open()
+    async with AsyncExitStack() as stack:
+        stack.push_async_callback(store.close)
+        service = Service(guide, store)
+
+        def render(letter: Outgoing) -> list[Words]:
+            language = letter.letter.language or service.guide.language
+            return in_words(letter.letter.replies, language, service.guide.library)
+
+        send = config.send
+        sender = Sender(store, render, send.per_second, send.burst_per_chat, send.tries)
+        stack.push_async_callback(sender.close)
+        service.send = sender.add
+        house = House(config, content, service, sender)
+        await open_channels(house, stack)
+        await sender.resume()
+        jobs: list[Callable[[], Any]] = [house.watch_content, house.purge]
+        if house.telegram is not None:
+            jobs.append(house.set_up_telegram if config.web.public_url else house.poll_telegram)
+        tasks = [asyncio.create_task(job(), name=job.__name__) for job in jobs]
+
+        async def end_jobs() -> None:
+            house.stop.set()
+            _, late = await asyncio.wait(tasks, timeout=1.0)
+            for task in late:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+        stack.push_async_callback(end_jobs)
+        yield house
+
+
+async def open_channels(house: House, stack: AsyncExitStack) -> None:
+    settings = house.config.channels.telegram
+    if settings.token is None:
+        return
+    platform = import_module("bot.platforms.telegram")  # aiogram takes seconds and 100 MB: only when it is needed
+    house.telegram = platform.TelegramClient(settings.token.get_secret_value(), settings.api)
+    stack.push_async_callback(house.telegram.close)
+    house.sender.open({"telegram": house.telegram})
+    house.intake = Intake(house.service, house.sender, house.telegram)
+    if house.config.web.public_url and settings.secret is None:
+        log.error("telegram_webhook_refuses_everything", where="set UMBRELLA_TELEGRAM_SECRET")
+
+
+async def serve(config: Config) -> None:
+    """Run until SIGTERM or SIGINT."""
+    async with open_house(config) as house:
+        server = uvicorn.Server(
+            uvicorn.Config(
+                house.app(),
+                host=config.web.host,
+                port=config.web.port,
+                log_config=None,
+                access_log=False,
+                server_header=False,
+                date_header=False,
+                timeout_graceful_shutdown=CLOSING,
+                lifespan="off",
+            )
+        )
+        with suppress(asyncio.CancelledError):
+            await run_until_told(server)
+
+
+async def run_until_told(server: uvicorn.Server) -> None:
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, lambda: setattr(server, "should_exit", True))
+    server.install_signal_handlers = lambda: None  # type: ignore[attr-defined]
+    await server.serve()

@@ -1,0 +1,88 @@
+"""Where everything meets: a message comes in, the turn is decided and kept, words go out.
+
+Rule 1: whatever breaks, the emergency number is still given, and nothing is promised.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from bot.content import Library, Words, put_into_words
+from bot.dialogue import EMERGENCY, Guide, respond
+from bot.log import log
+from bot.model import Answer, Conversation, Event, Message, Reply, say
+from bot.store import Outgoing, Store, StoreUnavailable
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """What came of a message: the words to show, and whether the turn was kept. Repeated: it had been answered before."""
+
+    words: list[Words]
+    language: str
+    events: list[Event] = field(default_factory=list)
+    kept: bool = True
+    repeated: bool = False
+
+
+@dataclass
+class Service:
+    """`guide` may be replaced at any time: a turn uses the one that was there when it began."""
+
+    guide: Guide
+    store: Store
+    send: Callable[[Outgoing], None] | None = None  # hands a letter to the sender, once it is kept
+
+    async def receive(self, message: Message) -> Received:
+        """Answer a message at once, for a channel that shows the words itself. Never raises."""
+        guide = self.guide
+        try:
+            kept = await self.store.turn(message, lambda conversation: decide(guide, conversation, message), sends=False)
+            if kept is None:
+                return await self.said_last(message)
+        except StoreUnavailable:
+            return without_memory(guide, message)
+        return Received(in_words(kept.answer.replies, kept.language, guide.library), kept.language, kept.answer.events)
+
+    async def accept(self, message: Message) -> bool:
+        """Answer a message by letter, for a channel that is written to. False when it was answered before.
+
+        Raises StoreUnavailable when nothing could be kept: the platform will bring the message again.
+        """
+        guide = self.guide
+        kept = await self.store.turn(message, lambda conversation: decide(guide, conversation, message), sends=True)
+        if kept is None:
+            return False
+        if kept.outgoing is not None and self.send is not None:
+            self.send(kept.outgoing)
+        return True
+
+    async def said_last(self, message: Message) -> Received:
+        """What the bot said last to this person, when her message has been answered before. Raises StoreUnavailable."""
+        conversation = await self.store.conversation(message.channel, message.address) or Conversation()
+        language = conversation.language or self.guide.language
+        return Received(in_words(conversation.said, language, self.guide.library), language, repeated=True)
+
+
+def decide(guide: Guide, conversation: Conversation, message: Message) -> Answer:
+    """The answer; when our own code fails, still the word about danger."""
+    try:
+        return respond(guide, conversation, message)
+    except Exception:
+        log.error("turn_failed", channel=message.channel, exc_info=True)
+        return Answer([say("talk/unavailable")], [])
+
+
+def without_memory(guide: Guide, message: Message) -> Received:
+    """What is said when nothing can be read or kept: the emergency card to who is in danger, else that something is out of order."""
+    conversation = Conversation(language=message.language if message.language in guide.library.languages else "", met=True)
+    replies, events = decide(guide, conversation, message)
+    language = conversation.after(events).language or guide.language
+    in_danger = bool(replies) and replies[0].name == EMERGENCY
+    return Received(in_words(replies[:1] if in_danger else [say("talk/unavailable")], language, guide.library), language, kept=False)
+
+
+def in_words(replies: list[Reply] | tuple[Reply, ...], language: str, library: Library) -> list[Words]:
+    """The words of the replies whose card is still there."""
+    return [
+        words for reply in replies if library.has(reply.name) for words in put_into_words(reply, language, library)
+    ]

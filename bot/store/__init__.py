@@ -1,0 +1,399 @@
+"""What is kept, under a keyed pseudonym, each for its time: conversations, ids of messages answered, messages not yet sent, counts.
+
+Rule 5: a turn is one transaction. Seen-before, conversation and outgoing messages are committed together or not at all.
+"""
+
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import NamedTuple
+
+import msgspec
+from sqlalchemy import bindparam, delete, event, func, select, update
+from sqlalchemy.dialects.sqlite import insert
+from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
+
+from bot.model import Answer, Conversation, Event, FeedbackGiven, Message, Reply
+from bot.store.sealing import Keys
+from bot.store.tables import conversations, counts, outbox, seen
+from bot.store.writer import GroupWriter, StoreUnavailable
+
+__all__ = ["Kept", "Outgoing", "Store", "StoreUnavailable"]
+
+DAY = 86_400
+
+Decide = Callable[[Conversation], Answer]
+
+
+class Letter(NamedTuple):
+    """What the bot says in one turn, by name, and in which language."""
+
+    language: str
+    replies: tuple[Reply, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """Replies that wait to be sent to one person."""
+
+    id: int
+    person: bytes
+    channel: str
+    address: str
+    receipt: str
+    letter: Letter
+    sent: int = 0
+    tries: int = 0
+    due: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A turn that has been committed: the answer and its language, and the letter that waits to be sent, where the channel sends."""
+
+    answer: Answer
+    language: str
+    outgoing: Outgoing | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Turn:
+    message: Message
+    decide: Decide
+    sends: bool
+    person: bytes
+    mark: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class _Sent:
+    id: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Postponed:
+    outgoing: Outgoing
+
+
+@dataclass(frozen=True, slots=True)
+class _Blocked:
+    person: bytes
+    blocked: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Purge:
+    conversations_before: int  # day
+    seen_before: int  # day
+    outbox_before: float  # seconds
+
+
+@dataclass(frozen=True, slots=True)
+class _Forget:
+    person: bytes
+
+
+_Work = _Turn | _Sent | _Postponed | _Blocked | _Forget | _Purge
+
+# Statements are built once: building them for each turn costs more than running them.
+SEEN = select(seen.c.mark).where(seen.c.mark.in_(bindparam("marks", expanding=True)))
+STATES = select(conversations.c.person, conversations.c.state).where(
+    conversations.c.person.in_(bindparam("people", expanding=True))
+)
+KEEP_SEEN = seen.insert()
+_upsert = insert(conversations)
+KEEP_STATE = _upsert.on_conflict_do_update(
+    index_elements=[conversations.c.person],
+    set_={"state": _upsert.excluded.state, "day": _upsert.excluded.day, "blocked": 0},
+)
+FORGET = delete(conversations).where(conversations.c.person == bindparam("gone"))
+FORGET_OUTBOX = delete(outbox).where(outbox.c.person == bindparam("gone"))
+KEEP_OUTBOX = outbox.insert()
+SENT = delete(outbox).where(outbox.c.id == bindparam("done"))
+POSTPONE = (
+    update(outbox)
+    .where(outbox.c.id == bindparam("late"))
+    .values(sent=bindparam("sent_"), tries=bindparam("tries_"), due=bindparam("due_"))
+)
+BLOCK = update(conversations).where(conversations.c.person == bindparam("who")).values(blocked=bindparam("blocked_"))
+_count = insert(counts)
+COUNT = _count.on_conflict_do_update(
+    index_elements=[counts.c.week, counts.c.what], set_={"number": counts.c.number + _count.excluded.number}
+)
+
+_encode = msgspec.json.encode
+_conversation = msgspec.json.Decoder(Conversation)
+_letter = msgspec.json.Decoder(Letter)
+
+
+def dump(conversation: Conversation) -> str:
+    """The conversation as JSON."""
+    return _encode(conversation).decode()
+
+
+def restore(state: str) -> Conversation:
+    """The conversation that was dumped. Fields that an older version did not have are at their defaults."""
+    return _conversation.decode(state)
+
+
+class Store:
+    """Open it before use, close it after. Everything that writes goes through one group writer."""
+
+    def __init__(self, url: str, keys: Keys, clock: Callable[[], float] = time.time, *, share_commits: bool = True) -> None:
+        self.keys = keys
+        self._clock = clock
+        self._url = url
+        self._engine = create_async_engine(url)
+        event.listen(self._engine.sync_engine, "connect", set_pragmas)
+        self._writer: GroupWriter[_Work] = GroupWriter(self._commit if share_commits else self._commit_each)
+        self._connection: AsyncConnection | None = None
+        self._next_id = 1
+
+    async def open(self) -> None:
+        """Bring the tables up to date and start writing. Raises StoreUnavailable when the database cannot be opened."""
+        from bot.store.migrate import migrate  # alembic is needed here alone
+
+        if (path := database_file(self._url)) is not None:
+            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        try:
+            async with self._engine.begin() as db:
+                await db.run_sync(migrate)
+                self._next_id = (await db.execute(select(func.coalesce(func.max(outbox.c.id), 0)))).scalar_one() + 1
+        except Exception as problem:
+            raise StoreUnavailable(f"the database cannot be opened: {type(problem).__name__}: {problem}") from problem
+        self._writer.start()
+
+    async def close(self) -> None:
+        """Commit what is waiting and let go of the database."""
+        await self._writer.close()
+        if self._connection is not None:
+            await self._connection.close()
+        await self._engine.dispose()
+
+    async def turn(self, message: Message, decide: Decide, *, sends: bool) -> Kept | None:
+        """One message, one transaction: `decide` answers it and what happened is kept. None when it was answered before.
+
+        `sends`: the replies wait in the outbox. Raises StoreUnavailable when nothing could be kept, and what `decide` raises.
+        Messages of one person are answered in the order in which this is called.
+        """
+        person = self.keys.pseudonym(message.channel, message.address)
+        mark = self.keys.mark(message.channel, message.id)
+        kept = await self._writer.submit(_Turn(message, decide, sends, person, mark))
+        return kept if isinstance(kept, Kept) else None
+
+    async def conversation(self, channel: str, address: str) -> Conversation | None:
+        """What is remembered of this person, or None. Raises StoreUnavailable."""
+        person = self.keys.pseudonym(channel, address)
+        try:
+            async with self._engine.connect() as db:
+                row = (await db.execute(STATES, {"people": [person]})).first()
+        except Exception as problem:
+            raise StoreUnavailable(type(problem).__name__) from problem
+        return restore(row.state) if row else None
+
+    async def mark_sent(self, letter: Outgoing) -> None:
+        await self._writer.submit(_Sent(letter.id))
+
+    async def postpone(self, letter: Outgoing) -> None:
+        """Keep how far this letter got and when it is due again."""
+        await self._writer.submit(_Postponed(letter))
+
+    async def mark_blocked(self, person: bytes, *, blocked: bool) -> None:
+        """The person does not want to be written to, or does again. Nothing that waits for her is sent."""
+        await self._writer.submit(_Blocked(person, blocked))
+
+    async def forget(self, channel: str, address: str) -> None:
+        """Delete everything about this person."""
+        await self._writer.submit(_Forget(self.keys.pseudonym(channel, address)))
+
+    async def purge(self, *, conversations_days: int, seen_days: int, outbox_hours: int) -> None:
+        """Forget what has been kept for its time, and take it out of the files."""
+        now = self._clock()
+        today = int(now // DAY)
+        await self._writer.submit(_Purge(today - conversations_days, today - seen_days, now - outbox_hours * 3600))
+
+    async def waiting(self) -> list[Outgoing]:
+        """Every letter that waits to be sent, oldest first."""
+        async with self._engine.connect() as db:
+            rows = (await db.execute(select(outbox).order_by(outbox.c.id))).all()
+        letters = []
+        for row in rows:
+            address, _, receipt = self.keys.unseal(row.sealed, row.person).partition("\n")
+            letters.append(
+                Outgoing(
+                    row.id, row.person, row.channel, address, receipt, _letter.decode(row.replies), row.sent, row.tries, row.due
+                )
+            )
+        return letters
+
+    async def ready(self) -> bool:
+        """Whether the database answers."""
+        try:
+            async with self._engine.connect() as db:
+                await db.execute(select(1))
+        except Exception:
+            return False
+        return True
+
+    async def _commit_each(self, works: list[_Work]) -> list[object]:
+        """One commit a work: what sharing commits is measured against."""
+        return [result for work in works for result in await self._commit([work])]
+
+    async def _commit(self, works: list[_Work]) -> list[object]:
+        if self._connection is None:
+            self._connection = await self._engine.connect()
+        try:
+            async with self._connection.begin():
+                results = await self._do(self._connection, works)
+        except BaseException:
+            broken, self._connection = self._connection, None
+            await broken.invalidate()
+            raise
+        if any(isinstance(work, _Purge) for work in works):
+            await self._empty_log(self._connection)
+        return results
+
+    async def _do(self, db: AsyncConnection, works: list[_Work]) -> list[object]:
+        turns = [work for work in works if isinstance(work, _Turn)]
+        kept = iter(await self._turns(db, turns) if turns else [])
+        results: list[object] = [next(kept) if isinstance(work, _Turn) else None for work in works]
+        if done := [{"done": work.id} for work in works if isinstance(work, _Sent)]:
+            await db.execute(SENT, done)
+        if late := [postponed(work.outgoing) for work in works if isinstance(work, _Postponed)]:
+            await db.execute(POSTPONE, late)
+        for work in works:
+            match work:
+                case _Blocked(person, blocked):
+                    await db.execute(BLOCK, {"who": person, "blocked_": int(blocked)})
+                    if blocked:
+                        await db.execute(FORGET_OUTBOX, {"gone": person})
+                case _Forget(person):
+                    await db.execute(FORGET, {"gone": person})
+                    await db.execute(FORGET_OUTBOX, {"gone": person})
+                case _Purge():
+                    await db.execute(delete(conversations).where(conversations.c.day < work.conversations_before))
+                    await db.execute(delete(seen).where(seen.c.day < work.seen_before))
+                    await db.execute(delete(outbox).where(outbox.c.due < work.outbox_before))
+        return results
+
+    async def _turns(self, db: AsyncConnection, turns: Sequence[_Turn]) -> list[Kept | Exception | None]:
+        """Answer these messages in order, and keep what happened."""
+        answered = set((await db.execute(SEEN, {"marks": [turn.mark for turn in turns]})).scalars())
+        rows = await db.execute(STATES, {"people": list({turn.person for turn in turns})})
+        states = {row.person: restore(row.state) for row in rows}
+        before = set(states)
+        results: list[Kept | Exception | None] = []
+        marks, letters, events = [], [], list[Event]()
+        now = self._clock()
+        day = int(now // DAY)
+        for turn in turns:
+            if turn.mark in answered:
+                results.append(None)
+                continue
+            conversation = states.get(turn.person, Conversation())
+            try:
+                answer = turn.decide(conversation)
+            except Exception as problem:  # one person's turn that fails must not undo the others'
+                results.append(problem)
+                continue
+            answered.add(turn.mark)
+            then = conversation.after(answer.events)
+            states[turn.person] = then
+            marks.append({"mark": turn.mark, "day": day})
+            events += answer.events
+            language = then.language or conversation.language  # a person who was forgotten is still told so in her language
+            letter = self._letter_for(turn, answer, language, now) if turn.sends else None
+            if letter:
+                letters.append(letter)
+            results.append(Kept(answer, language, letter))
+        changed = {turn.person for turn, result in zip(turns, results, strict=True) if isinstance(result, Kept)}
+        await self._keep(db, {person: states[person] for person in changed}, before, marks, letters, day)
+        await self._count(db, events, now)
+        return results
+
+    async def _keep(
+        self,
+        db: AsyncConnection,
+        states: dict[bytes, Conversation],
+        before: set[bytes],
+        marks: list[dict[str, object]],
+        letters: list[Outgoing],
+        day: int,
+    ) -> None:
+        nothing = Conversation()
+        forgotten = [{"gone": person} for person, state in states.items() if state == nothing and person in before]
+        kept = [{"person": p, "state": dump(state), "day": day} for p, state in states.items() if state != nothing]
+        if marks:
+            await db.execute(KEEP_SEEN, marks)
+        if forgotten:
+            await db.execute(FORGET, forgotten)
+            await db.execute(FORGET_OUTBOX, forgotten)
+        if kept:
+            await db.execute(KEEP_STATE, kept)
+        if letters:
+            await db.execute(KEEP_OUTBOX, [self._row(letter) for letter in letters])
+
+    def _letter_for(self, turn: _Turn, answer: Answer, language: str, now: float) -> Outgoing:
+        number, self._next_id = self._next_id, self._next_id + 1
+        message = turn.message
+        letter = Letter(language, tuple(answer.replies))
+        return Outgoing(number, turn.person, message.channel, message.address, message.receipt, letter, due=now)
+
+    def _row(self, letter: Outgoing) -> dict[str, object]:
+        return {
+            "id": letter.id,
+            "person": letter.person,
+            "channel": letter.channel,
+            "sealed": self.keys.seal(f"{letter.address}\n{letter.receipt}", letter.person),
+            "replies": _encode(letter.letter).decode(),
+            "sent": 0,
+            "tries": 0,
+            "due": letter.due,
+        }
+
+    async def _count(self, db: AsyncConnection, events: Iterable[Event], now: float) -> None:
+        """Count what may be counted, by week: nothing in it belongs to a person."""
+        week = datetime.fromtimestamp(now, UTC).strftime("%G-W%V")
+        tally: dict[str, int] = {}
+        for happened in events:
+            if isinstance(happened, FeedbackGiven):
+                what = f"feedback.{happened.question}.{happened.answer}"
+                tally[what] = tally.get(what, 0) + 1
+        if tally:
+            await db.execute(COUNT, [{"week": week, "what": what, "number": number} for what, number in tally.items()])
+
+    async def counted(self) -> list[tuple[str, str, int]]:
+        """Everything counted, as (week, what, number)."""
+        async with self._engine.connect() as db:
+            rows = (await db.execute(select(counts).order_by(counts.c.week, counts.c.what))).all()
+        return [(row.week, row.what, row.number) for row in rows]
+
+    async def _empty_log(self, db: AsyncConnection) -> None:
+        """Deleted rows live on in SQLite's write-ahead log until it is emptied."""
+        await db.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+        await db.rollback()
+
+
+def postponed(letter: Outgoing) -> dict[str, object]:
+    return {"late": letter.id, "sent_": letter.sent, "tries_": letter.tries, "due_": letter.due}
+
+
+def later(letter: Outgoing, *, due: float, sent: int, tries: int) -> Outgoing:
+    """The same letter, due later."""
+    return replace(letter, due=due, sent=sent, tries=tries)
+
+
+def database_file(url: str) -> Path | None:
+    """Where an SQLite database lies, or None for one in memory."""
+    _, found, path = url.partition(":///")
+    return Path(path) if found and path and path != ":memory:" else None
+
+
+def set_pragmas(connection: object, _record: object) -> None:
+    """SQLite: survive a power cut (FULL), write beside readers (WAL), overwrite what is deleted."""
+    cursor = connection.cursor()  # type: ignore[attr-defined]
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "secure_delete=ON", "foreign_keys=ON", "trusted_schema=OFF"):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
