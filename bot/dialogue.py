@@ -34,7 +34,7 @@ from bot.understand.fold import fold
 from bot.understand.language import language_of
 from bot.understand.rank import Index, understand
 
-START, MENU, EMERGENCY, BACK = "menu/start", "menu/main", "help/emergency", "back"
+START, MENU, EMERGENCY, GREETING, BACK = "menu/start", "menu/main", "help/emergency", "talk/greeting", "back"
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,18 +104,21 @@ def typed_or_tapped(guide: Guide, conversation: Conversation, message: Message) 
     """An option may be typed, by its label or its number, as well as tapped: all are the same from here on."""
     if message.tap or not message.text or len(message.text) > 64:
         return message
-    options = options_before(guide, conversation)
     said = fold(message.text)
     number = message.text.strip().rstrip(".)")
-    for position, option in enumerate(options, start=1):
-        if number == str(position) or (said and said == fold(option.label)):
+    hers = options_before(guide.library, conversation, conversation.language)
+    for position, option in enumerate(hers, start=1):
+        if number == str(position):
             return replace(message, tap=option.name)
+    for language in guide.library.languages:  # "back" is understood in a Mongolian talk as well
+        for option in options_before(guide.library, conversation, language):
+            if said and said == fold(option.label):
+                return replace(message, tap=option.name)
     return message
 
 
-def options_before(guide: Guide, conversation: Conversation) -> list[Option]:
-    """The options that the last turn put before the person, in the order she saw them, in her language."""
-    language, library = conversation.language, guide.library
+def options_before(library: Library, conversation: Conversation, language: str) -> list[Option]:
+    """The options that the last turn put before the person, in the order she saw them, labelled in this language."""
     found: dict[str, Option] = {}
     for reply in conversation.said:
         for option in offered(reply, language, library) if library.has(reply.name) else ():
@@ -135,7 +138,7 @@ def cry_for_help(look: Look) -> Answer | None:
 
 
 def answer_to_question(look: Look) -> Answer | None:
-    """The answer to a question asked in the last turn, for the handler that asked it. An older question is not answered by it."""
+    """The answer to a question asked in the last turn, for the handler that asked it. An older question is past answering."""
     asked, tap = look.conversation.asked, look.message.tap
     if not asked or not tap or not look.guide.library.has(asked):
         return None
@@ -176,7 +179,7 @@ def arrival(look: Look) -> Answer | None:
 
 
 def place_named(look: Look) -> Answer | None:
-    """A tap, or a command such as /menu, that names a place. Buttons from long ago lead there still: going somewhere is harmless."""
+    """A tap, or a command such as /menu, that names a place. Old buttons lead there still: going somewhere is harmless."""
     place = look.message.tap
     return show(look, place) if place and look.guide.library.has(place) else None
 
@@ -229,19 +232,22 @@ def show_step(look: Look, name: str, part: str) -> Answer:
     """One step of a card that is walked step by step: how to go on, and where she was when she left it."""
     card, place = look.guide.library.card(look.conversation.language, name), f"{name}.{part}" if part else name
     following = card.after(part)
-    reached = dict(look.conversation.walks).get(name, "")
     if part:
-        options = (Added(f"{name}.{following}", "next"),) if following else ()
-        return Answer([say(place, *options)], [Went(place), StepReached(name, part if following else "")])
-    if reached in card.parts and reached:
-        options = (Added(f"{name}.{reached}", "continue"), Added(f"{name}.{following}", "restart"))
-        return Answer([say(place, *options)], [Went(place)])
-    return Answer([say(place, Added(f"{name}.{following}", "start"))], [Went(place)])
+        onward = [Added(f"{name}.{following}", "next")] if following else []
+        return Answer([say(place, *onward)], [Went(place), StepReached(name, part if following else "")])
+    reached = dict(look.conversation.walks).get(name, "")
+    if reached and reached in card.parts:
+        onward = [Added(f"{name}.{reached}", "continue"), Added(f"{name}.{following}", "restart")]
+    else:
+        onward = [Added(f"{name}.{following}", "start")]
+    return Answer([say(place, *onward)], [Went(place)])
 
 
 def handle(look: Look, card: str) -> Answer:
     """What this card's handler answers."""
-    return look.guide.handlers[card](Turn(look.conversation, look.message, card, look.guide.library.languages, partial(show, look)))
+    return look.guide.handlers[card](
+        Turn(look.conversation, look.message, card, look.guide.library.languages, partial(show, look))
+    )
 
 
 def first_meeting(
@@ -253,8 +259,8 @@ def first_meeting(
     if message.greeted:
         return replies, [Met()]
     warning = [say("talk/demo")] if guide.demo else []
-    if replies[0].name == START:
-        return [*warning, *replies], [Met()]
+    if replies[0].name in (START, GREETING):
+        return [*warning, say(START)], [Met()]
     hello = [*warning, say("talk/hello")]
     return ([*replies, *hello] if replies[0].name == EMERGENCY else [*hello, *replies]), [Met()]
 

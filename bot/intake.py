@@ -14,7 +14,7 @@ from bot.channels.telegram import CHANNEL, Blocked, Crowd, read
 from bot.content import Words
 from bot.log import log
 from bot.model import Message, say
-from bot.send import SendError, Sender
+from bot.send import Sender, SendError
 from bot.service import Service, in_words, without_memory
 from bot.store import StoreUnavailable
 

@@ -1,4 +1,4 @@
-"""What each channel can carry. Content is checked against every row when it loads, so that no card is written for one channel only.
+"""What each channel can carry. Content is checked against every row when it loads: no card is written for one channel only.
 
 Sources: core.telegram.org/bots/api (sendMessage, InlineKeyboardButton); Messenger Platform, Send API and quick replies, 2026.
 """

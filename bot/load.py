@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
 from pkgutil import iter_modules
-from typing import Any
+from typing import Any, ClassVar
 
 import yaml
 
@@ -22,16 +22,19 @@ from bot.understand.language import vocabulary
 from bot.understand.rank import build_index
 
 HOUSE = Path(__file__).parent.parent
+NO_LANGUAGE = ("facts", "understanding")
 NEEDED = (START, MENU, EMERGENCY, "help/counsellor", "about/language")
 NEEDED_TALK = ("hello", "demo", "not-understood", "misunderstood", "media", "buttons", "unavailable", "page", "group")
 BUTTONS = (BACK, "menu", "help", "start", "next", "continue", "restart")
-TYPED_DIGITS = re.compile(r"(?<![\w{])(?!20[0-3]\d(?!\d))\+?\d(?:[ -]?\d){2,}")  # three digits or more that are not a year of ours
+TYPED_DIGITS = re.compile(
+    r"(?<![\w{])(?!20[0-3]\d(?!\d))\+?\d(?:[ -]?\d){2,}"
+)  # three digits or more that are not a year of ours
 
 
 class Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
     """YAML as people write it: yes, no, on and off are words, not truth values."""
 
-    yaml_implicit_resolvers = {
+    yaml_implicit_resolvers: ClassVar[dict[str, list[tuple[str, re.Pattern[str]]]]] = {
         letter: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:bool"]
         for letter, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
     }
@@ -81,7 +84,8 @@ def load_library(content: Path) -> Library:
     """Every card in every language, and every fact. Raises ContentError unless all is whole."""
     faults = Faults(content.parent)
     facts = load_facts(content / "facts", faults)
-    languages = sorted((path.name for path in content.iterdir() if path.is_dir() and path.name != "facts"), key=first_mongolian)
+    folders = (path.name for path in content.iterdir() if path.is_dir() and path.name not in NO_LANGUAGE)
+    languages = sorted(folders, key=first_mongolian)
     cards = {language: load_cards(content / language, faults) for language in languages}
     danger = {language: load_danger(content / language / "danger.yaml", faults) for language in languages}
     library = Library(cards, facts, danger)
@@ -105,9 +109,7 @@ def load_facts(folder: Path, faults: Faults) -> dict[str, Fact]:
     return {name: load_fact(name, path, entry, raw, faults) for name, (path, entry) in raw.items()}
 
 
-def load_fact(
-    name: str, path: Path, entry: dict[str, Any], raw: dict[str, tuple[Path, dict[str, Any]]], faults: Faults
-) -> Fact:
+def load_fact(name: str, path: Path, entry: dict[str, Any], raw: dict[str, tuple[Path, dict[str, Any]]], faults: Faults) -> Fact:
     of = entry.get("of")
     if of and of not in raw:
         faults.add(path, line_of(path, f"{name}:"), f"{name} is `of: {of}`, which is no fact; name the fact it comes from")
@@ -239,7 +241,10 @@ def part_faults(name: str, part_name: str, part: Part, card: Card, library: Libr
         if digits := TYPED_DIGITS.search(QUOTE.sub("", text)):
             yield part.line, f"digits are quoted from content/facts, never typed: {digits[0].strip()!r}"
     if len(part.options) > OPTIONS - COMMON and card.kind != "labels":
-        yield part.line, f"{here} has {len(part.options)} buttons; at most {OPTIONS - COMMON}, since help, menu and back come on top"
+        yield (
+            part.line,
+            f"{here} has {len(part.options)} buttons; at most {OPTIONS - COMMON}, since help, menu and back come on top",
+        )
     for option in part.options:
         place = option_place(name, option.name)
         if len(option.label) > LABEL:
@@ -295,8 +300,8 @@ def fact_fault(name: str, is_quoted: bool, library: Library) -> str:
     if fact is None:
         return f"there is no fact {name} in content/facts"
     if not fact.quotable:
-        return f"the fact {name} may not reach a person: publish {fact.publish}, confidence {fact.confidence}, sourced {fact.sourced}"
+        why = f"publish {fact.publish}, confidence {fact.confidence}, sourced {fact.sourced}"
+        return f"the fact {name} may not reach a person: {why}"
     if is_quoted and set(fact.value) < set(library.languages):
         return f"the fact {name} has no value to quote in every language; give it a `value`"
     return ""
-

@@ -13,7 +13,26 @@ from typing import Any
 import structlog
 
 FIELDS = frozenset(
-    "event level time channel kind count where error status seconds version faults files port address card language tries".split()
+    [
+        "event",
+        "level",
+        "time",
+        "channel",
+        "kind",
+        "count",
+        "where",
+        "error",
+        "status",
+        "seconds",
+        "version",
+        "faults",
+        "files",
+        "port",
+        "address",
+        "card",
+        "language",
+        "tries",
+    ]
 )
 HOUSE = Path(__file__).parent.parent
 
@@ -26,7 +45,7 @@ def only_allowed(_logger: object, _method: str, entry: MutableMapping[str, Any])
     if problem is True:
         problem = sys.exc_info()[1]
     if isinstance(problem, BaseException):
-        entry |= {"error": type(problem).__name__, "where": place_of(problem)}
+        entry["error"], entry["where"] = type(problem).__name__, place_of(problem)
     return {name: value for name, value in entry.items() if name in FIELDS}
 
 

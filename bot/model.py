@@ -14,7 +14,7 @@ WALKS = 6  # how many half-read step cards are remembered
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """What a person sent, whichever channel it came by: an utterance, the name of the option tapped, or something without words."""
+    """What a person sent, whichever channel it came by: words, the name of the option tapped, or something without words."""
 
     id: str  # the channel's own; the same again means delivered again
     channel: str
@@ -29,7 +29,10 @@ class Message:
 
 
 class Added(NamedTuple):
-    """An option that the turn adds under a text: what it leads to, and which of the bot's own buttons it is ("" for the card's label)."""
+    """An option that the turn adds under a text: what it leads to, and which of the bot's own buttons it is.
+
+    With "" as the button it is called by the label of the card.
+    """
 
     name: str
     button: str = ""

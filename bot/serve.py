@@ -49,7 +49,9 @@ class House:
         """How the bot is doing, without anything about anyone."""
         store = await self.service.store.ready()
         halted = {name: channel.halted for name, channel in self.sender.channels.items() if channel.halted}
-        content = f"last good version; {self.content_faults} faults in changed files, see the log" if self.content_faults else "ok"
+        content = (
+            f"last good version; {self.content_faults} faults in changed files, see the log" if self.content_faults else "ok"
+        )
         return {
             "ready": store and not halted,
             "mode": self.config.mode,
@@ -131,7 +133,8 @@ def telegram_texts(guide: Guide) -> dict[str, Any]:
     return {
         "default": "en",
         "commands": {
-            language: {command: library.card(language, place).label for command, place in COMMANDS.items()} for language in languages
+            language: {command: library.card(language, place).label for command, place in COMMANDS.items()}
+            for language in languages
         },
         "description": {language: text[:512] for language, text in about.items()},
         "short": {language: library.part(language, "talk/page").messages[0][:120] for language in languages},

@@ -73,16 +73,16 @@ def decide(guide: Guide, conversation: Conversation, message: Message) -> Answer
 
 
 def without_memory(guide: Guide, message: Message) -> Received:
-    """What is said when nothing can be read or kept: the emergency card to who is in danger, else that something is out of order."""
+    """What is said when nothing can be read or kept: the emergency card in danger, else that something is out of order."""
     conversation = Conversation(language=message.language if message.language in guide.library.languages else "", met=True)
     replies, events = decide(guide, conversation, message)
     language = conversation.after(events).language or guide.language
     in_danger = bool(replies) and replies[0].name == EMERGENCY
-    return Received(in_words(replies[:1] if in_danger else [say("talk/unavailable")], language, guide.library), language, kept=False)
+    return Received(
+        in_words(replies[:1] if in_danger else [say("talk/unavailable")], language, guide.library), language, kept=False
+    )
 
 
 def in_words(replies: list[Reply] | tuple[Reply, ...], language: str, library: Library) -> list[Words]:
     """The words of the replies whose card is still there."""
-    return [
-        words for reply in replies if library.has(reply.name) for words in put_into_words(reply, language, library)
-    ]
+    return [words for reply in replies if library.has(reply.name) for words in put_into_words(reply, language, library)]

@@ -4,6 +4,7 @@ import asyncio
 import sys
 from collections.abc import AsyncIterator
 from dataclasses import fields
+from itertools import count
 
 import msgspec
 
@@ -70,11 +71,11 @@ def as_text(event: Event) -> str:
 
 
 def show_plain(received: Received) -> None:
-    number = 0
+    numbers = count(1)
     for words in received.words:
         print(words.text)
-        for number, option in enumerate(words.options, start=number + 1):
-            print(f"  {number}. {option.label}")
+        for option in words.options:
+            print(f"  {next(numbers)}. {option.label}")
         print(flush=True)
 
 
@@ -84,8 +85,8 @@ def show_pretty(received: Received) -> None:
     from rich.text import Text
 
     console = Console(highlight=False)
-    number = 0
+    numbers = count(1)
     for words in received.words:
         console.print(Panel(Text(words.text), width=min(72, console.width), border_style="cyan"))
-        for number, option in enumerate(words.options, start=number + 1):
-            console.print(Text.assemble((f"  {number:>2} ", "bold cyan"), option.label))
+        for option in words.options:
+            console.print(Text.assemble((f"  {next(numbers):>2} ", "bold cyan"), option.label))

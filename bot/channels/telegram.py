@@ -65,12 +65,12 @@ Read = Message | Blocked | Crowd | None
 def read(update: Mapping[str, Any]) -> Read:
     """What is in an update, or None when it holds nothing for us. Raises nothing on any shape of dictionary."""
     match update:
-        case {"update_id": int(number), "message": {"chat": {"type": "private", "id": int(chat)}, **message}}:
+        case {"update_id": int(number), "message": {"chat": {"type": "private", "id": int(chat)}} as message}:
             return read_message(number, chat, message)
-        case {"update_id": int(number), "edited_message": {"chat": {"type": "private", "id": int(chat)}, **message}}:
+        case {"update_id": int(number), "edited_message": {"chat": {"type": "private", "id": int(chat)}} as message}:
             return read_message(number, chat, message)
-        case {"update_id": int(number), "callback_query": {"id": str(receipt), "from": {"id": int(person), **who}, **query}}:
-            return read_tap(number, person, receipt, who, query)
+        case {"update_id": int(number), "callback_query": {"id": str(receipt), "from": {"id": int(person)}} as query}:
+            return read_tap(number, person, receipt, query)
         case {"my_chat_member": {"chat": {"type": "private", "id": int(chat)}, "new_chat_member": {"status": str(status)}}}:
             return Blocked(str(chat), blocked=status == "kicked")
         case {"my_chat_member": {"chat": {"id": int(chat)}, "new_chat_member": {"status": str(status)}}}:
@@ -82,9 +82,7 @@ def read(update: Mapping[str, Any]) -> Read:
 
 
 def read_message(number: int, chat: int, message: Mapping[str, Any]) -> Message | None:
-    sender = message.get("from")
-    language = sender.get("language_code") if isinstance(sender, dict) else None
-    hint = language if isinstance(language, str) else ""
+    hint = language_hint(message)
     text, caption = message.get("text"), message.get("caption")
     if isinstance(text, str):
         name, code = command(text)
@@ -98,15 +96,22 @@ def read_message(number: int, chat: int, message: Mapping[str, Any]) -> Message 
     return None  # a service message, such as a pinned message or a changed timer
 
 
-def read_tap(number: int, person: int, receipt: str, who: Mapping[str, Any], query: Mapping[str, Any]) -> Message | None:
+def language_hint(message: Mapping[str, Any]) -> str:
+    """The language that the sender's app is set to, or "": the field is optional."""
+    match message:
+        case {"from": {"language_code": str(code)}}:
+            return code
+        case _:
+            return ""
+
+
+def read_tap(number: int, person: int, receipt: str, query: Mapping[str, Any]) -> Message | None:
     """A tap. The message it stood under may be gone or unreadable by now: the person's own id is where a private chat is."""
     match query:
         case {"message": {"chat": {"type": str(kind)}}} if kind != "private":
             return None
         case {"data": str(tap)}:
-            language = who.get("language_code")
-            hint = language if isinstance(language, str) else ""
-            return Message(str(number), CHANNEL, str(person), tap=tap, language=hint, receipt=receipt)
+            return Message(str(number), CHANNEL, str(person), tap=tap, language=language_hint(query), receipt=receipt)
         case _:
             return None
 

@@ -1,4 +1,4 @@
-"""Talks to Telegram's servers: sends, polls for updates, and sets the bot up. Imported only when Telegram is on: aiogram is heavy.
+"""Talks to Telegram's servers: sends, polls for updates, sets the bot up. Imported only when Telegram is on: aiogram is heavy.
 
 Updates are polled raw and read one by one: out of the box one update that cannot be decoded would stop them all (aiogram#1840).
 The offset moves only past updates whose turn is committed, so that none is lost when we are killed.
@@ -62,7 +62,7 @@ class TelegramClient:
         self._bot = Bot(self.token, session=AiohttpSession(api=server, timeout=TIMEOUT, limit=64))
 
     async def send(self, address: str, words: Words) -> None:
-        """Send one message. Raises SendError as the Bot API's error codes ask: 429 wait, 403 gone, 401 halt, 5xx and network retry."""
+        """Send one message. Raises SendError, as the Bot API's codes ask: 429 wait, 403 gone, 401 halt, 5xx and network retry."""
         try:
             for payload in write(address, words):
                 await self._bot.send_message(**payload)
@@ -117,7 +117,9 @@ class TelegramClient:
             except (aiohttp.ClientError, TimeoutError, msgspec.DecodeError, StoreUnavailable, PollRefused) as problem:
                 failures += 1
                 wait = problem.wait if isinstance(problem, PollRefused) and problem.wait else min(2.0**failures / 2, LONGEST_WAIT)
-                log.warning("poll_failed", channel="telegram", kind=str(getattr(problem, "code", type(problem).__name__)), seconds=wait)
+                log.warning(
+                    "poll_failed", channel="telegram", kind=str(getattr(problem, "code", type(problem).__name__)), seconds=wait
+                )
                 await wait_for(stop, wait)
 
     async def _updates(self, offset: int, seconds: int) -> list[msgspec.Raw]:

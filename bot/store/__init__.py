@@ -1,4 +1,4 @@
-"""What is kept, under a keyed pseudonym, each for its time: conversations, ids of messages answered, messages not yet sent, counts.
+"""What is kept under a keyed pseudonym, each for its time: conversations, ids of messages answered, letters to send, counts.
 
 Rule 5: a turn is one transaction. Seen-before, conversation and outgoing messages are committed together or not at all.
 """
@@ -51,7 +51,7 @@ class Outgoing:
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """A turn that has been committed: the answer and its language, and the letter that waits to be sent, where the channel sends."""
+    """A turn that has been committed: the answer, its language, and the letter that waits, where the channel sends letters."""
 
     answer: Answer
     language: str

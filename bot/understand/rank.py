@@ -57,7 +57,7 @@ def build_index(phrases: Iterable[tuple[str, str]]) -> Index:
 
 
 def weighted(bag: Mapping[str, int], rarity: Mapping[str, float]) -> dict[str, float]:
-    """The bag as a vector of length 1. A feature that no phrase has weighs as much as the rarest, so that strange words lower the score."""
+    """The bag as a vector of length 1. A feature that no phrase has weighs as the rarest: strange words lower the score."""
     rarest = max(rarity.values(), default=1.0)
     raw = {feature: (1 + log(count)) * rarity.get(feature, rarest) for feature, count in bag.items()}
     length = sqrt(sum(weight * weight for weight in raw.values())) or 1.0

@@ -4,6 +4,7 @@ A person is the random cookie of her visit and nothing else. "Leave quickly" del
 """
 
 import secrets
+from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -49,7 +50,9 @@ class Chat:
 
     def __post_init__(self) -> None:
         self.style, self.script = Asset("chat.css", "text/css"), Asset("chat.js", "text/javascript")
-        self.page = jinja2.Environment(loader=jinja2.FileSystemLoader(HERE), autoescape=True, trim_blocks=True, lstrip_blocks=True)
+        self.page = jinja2.Environment(
+            loader=jinja2.FileSystemLoader(HERE), autoescape=True, trim_blocks=True, lstrip_blocks=True
+        )
         self.page = self.page.get_template("chat.html")  # type: ignore[assignment]
 
     def routes(self) -> list[Route]:
@@ -92,7 +95,9 @@ class Chat:
         else:
             response = self.html(received)
         secure = request.url.scheme == "https" or request.headers.get("x-forwarded-proto") == "https"
-        response.set_cookie(COOKIE, visit, httponly=True, samesite="strict", secure=secure)  # no age: gone with the browser window
+        response.set_cookie(
+            COOKIE, visit, httponly=True, samesite="strict", secure=secure
+        )  # no age: gone with the browser window
         return response
 
     async def leave(self, request: Request) -> Response:
@@ -100,10 +105,9 @@ class Chat:
         if not same_origin(request):
             return Response("This page answers only its own form.", 403, media_type="text/plain")
         if visit := request.cookies.get(COOKIE):
-            try:
+            # leaving comes first: without its cookie the visit is nobody's, and it is deleted in its time
+            with suppress(StoreUnavailable):
                 await self.service.store.forget(CHANNEL, visit)
-            except StoreUnavailable:
-                pass  # leaving comes first: without its cookie the visit is nobody's, and it is deleted in its time
         response = RedirectResponse(self.leave_to, 303)
         response.delete_cookie(COOKIE)
         response.headers["clear-site-data"] = '"cache", "cookies", "storage"'
