@@ -218,7 +218,7 @@ ORDER = (
 def show(look: Look, place: str) -> Answer:
     """Go to a place and say what is there; where the card has a handler, the handler answers."""
     card_name, _, part = place.partition(".")
-    if card_name in look.guide.handlers and not part:
+    if card_name in look.guide.handlers:  # what is in its parts is for the handler to say, in its own order
         return handle(look, card_name)
     card = look.guide.library.card(look.conversation.language, place)
     if card.kind == "steps":

@@ -49,8 +49,10 @@ def read_script(path: Path) -> dict[str, list[dict[str, Any]]]:
 
 def message_of(turn: dict[str, Any], language: str, number: int) -> Message:
     """What the person does in this turn of a script: says something, taps, or sends something without words."""
-    said = turn.get("user", "")
-    text = said.get(language, "") if isinstance(said, dict) else said
-    return Message(
-        id=str(number), channel="script", address="me", text=text, tap=turn.get("tap", ""), attachment=turn.get("sends", "")
-    )
+    text, tap, attachment = (spoken(turn.get(does, ""), language) for does in ("user", "tap", "sends"))
+    return Message(id=str(number), channel="script", address="me", text=text, tap=tap, attachment=attachment)
+
+
+def spoken(said: Any, language: str) -> str:
+    """What a script says in this language, where it says something else in each."""
+    return str(said.get(language, "")) if isinstance(said, dict) else str(said)

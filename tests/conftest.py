@@ -1,0 +1,54 @@
+"""What every test may ask for."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_asyncio
+
+from bot.dialogue import Guide
+from bot.load import load_guide
+from bot.service import Service
+from bot.store import Store
+from bot.store.sealing import Keys, make_keys
+from bot.transcript import read_script
+
+HERE = Path(__file__).parent
+SCRIPTS = {path.stem: read_script(path) for path in sorted((HERE / "conversations").glob("*.yaml"))}
+PLAYED = [
+    pytest.param(turns, language, id=f"{name}: {title} [{language}]")
+    for name, conversations in SCRIPTS.items()
+    for title, turns in conversations.items()
+    for language in ("mn", "en")
+]
+
+
+@pytest.fixture(scope="session")
+def guide() -> Guide:
+    """The real content and handlers."""
+    return load_guide()
+
+
+@pytest.fixture
+def keys() -> Keys:
+    return make_keys(bytes(range(32)))
+
+
+@pytest_asyncio.fixture
+async def store(tmp_path: Path, keys: Keys) -> AsyncIterator[Store]:
+    """A real store in a file of its own."""
+    store = Store(f"sqlite+aiosqlite:///{tmp_path}/umbrella.db", keys)
+    await store.open()
+    yield store
+    await store.close()
+
+
+@pytest.fixture
+def service(guide: Guide, store: Store) -> Service:
+    return Service(guide, store)
+
+
+def named(said: Any) -> list[str]:
+    """One name, or several, as a list."""
+    return list(said) if isinstance(said, list) else [said]
