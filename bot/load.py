@@ -68,7 +68,9 @@ def load_guide(content: Path = HOUSE / "content", *, demo: bool = True, language
         library=library,
         handlers=owners,
         danger=build_danger(library.danger.values()),
-        index=build_index((name, ask) for cards in library.cards.values() for name, card in cards.items() for ask in card.asks),
+        index=build_index(
+            tuple((name, ask) for cards in library.cards.values() for name, card in cards.items() for ask in card.asks)
+        ),
         vocabulary=vocabulary(phrases),
         demo=demo,
         language=language,

@@ -42,6 +42,7 @@ class House:
     sender: Sender
     stop: asyncio.Event = field(default_factory=asyncio.Event)
     content_faults: int = 0  # in files changed since the last good version
+    content_changed: asyncio.Event = field(default_factory=asyncio.Event)  # set, and at once cleared, when files were read anew
     intake: Intake | None = None
     telegram: Any = None  # bot.platforms.telegram.TelegramClient, imported only when Telegram is on
 
@@ -85,6 +86,8 @@ class House:
             faults = str(problem).splitlines()
             self.content_faults = len(faults)
             log.error("content_broken", count=len(faults), faults=faults[:20])
+        self.content_changed.set()
+        self.content_changed.clear()
 
     async def purge(self) -> None:
         """Forget, every hour, what has been kept for its time."""

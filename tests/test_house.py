@@ -32,7 +32,7 @@ MAY_IMPORT = {
 }
 THE_EDGE = {"bot.serve", "bot.terminal", "bot.transcript", "bot.__main__"}  # may import what they need, but no handler
 PURE = ("bot.model", "bot.limits", "bot.content", "bot.safety", "bot.dialogue", "bot.channels", "bot.understand", "handlers")
-HARMLESS = {"collections", "dataclasses", "functools", "itertools", "math", "re", "typing", "unicodedata", "zlib"}
+HARMLESS = {"array", "collections", "dataclasses", "functools", "itertools", "math", "re", "typing", "unicodedata", "zlib"}
 THE_WORLD = {
     "now",
     "today",

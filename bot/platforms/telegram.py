@@ -5,6 +5,7 @@ The offset moves only past updates whose turn is committed, so that none is lost
 """
 
 import asyncio
+import json
 import re
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
@@ -129,13 +130,29 @@ class TelegramClient:
         url = self._bot.session.api.api_url(self.token, "getUpdates")
         asked = {"offset": offset, "timeout": seconds, "allowed_updates": WANTED}
         async with session.post(url, json=asked, timeout=aiohttp.ClientTimeout(seconds + TIMEOUT)) as response:
-            polled = _polled.decode(await response.read())
+            polled = read_polled(await response.read())
         if not polled.ok:
             raise PollRefused(polled.error_code, float(polled.parameters.get("retry_after", 0)))
         return polled.result
 
     async def close(self) -> None:
         await self._bot.session.close()
+
+
+def read_polled(body: bytes) -> _Polled:
+    """Telegram's answer, its updates still raw.
+
+    Half a surrogate pair in one update makes the strict decoder refuse them all; the standard one reads it, and the update alone
+    is refused later. Raises DecodeError when the answer is no JSON at all.
+    """
+    try:
+        return _polled.decode(body)
+    except msgspec.DecodeError:
+        try:
+            loose = json.loads(body)
+            return _Polled(ok=bool(loose["ok"]), result=[msgspec.Raw(json.dumps(update).encode()) for update in loose["result"]])
+        except (ValueError, KeyError, TypeError, RecursionError):
+            raise msgspec.DecodeError("not the answer of a Bot API") from None
 
 
 @dataclass

@@ -3,9 +3,12 @@
 Nearness is the cosine between bags of folded letter groups and words, each weighted by how rare it is among all phrases.
 """
 
+from array import array
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
+from itertools import accumulate
 from math import log, sqrt
 
 from bot.understand.fold import CAP, words
@@ -26,11 +29,17 @@ class Understood:
 
 @dataclass(frozen=True)
 class Index:
-    """Every phrase of every card, ready to be compared with an utterance."""
+    """Every phrase of every card, ready to be compared with an utterance.
+
+    The phrases that hold feature number n, and how much it weighs in each, stand from starts[n] to starts[n + 1].
+    """
 
     cards: tuple[str, ...]  # the card of each phrase
-    postings: Mapping[str, tuple[tuple[int, float], ...]]  # feature -> (phrase, weight)
-    rarity: Mapping[str, float]
+    numbers: Mapping[str, int]  # feature -> its number
+    rarity: Sequence[float]
+    starts: Sequence[int]
+    phrases: Sequence[int]
+    weights: Sequence[float]
 
 
 def features(text: str) -> Counter[str]:
@@ -44,22 +53,33 @@ def features(text: str) -> Counter[str]:
     return bag
 
 
-def build_index(phrases: Iterable[tuple[str, str]]) -> Index:
+@lru_cache(maxsize=2)  # most edits change texts and leave the phrases as they are
+def build_index(phrases: tuple[tuple[str, str], ...]) -> Index:
     """An index of (card, phrase) pairs."""
-    pairs = [(card, features(phrase)) for card, phrase in phrases]
-    spread = Counter(feature for _, bag in pairs for feature in bag)
-    rarity = {feature: log(1 + len(pairs) / count) for feature, count in spread.items()}
-    postings: defaultdict[str, list[tuple[int, float]]] = defaultdict(list)
-    for number, (_, bag) in enumerate(pairs):
-        for feature, weight in weighted(bag, rarity).items():
-            postings[feature].append((number, weight))
-    return Index(tuple(card for card, _ in pairs), {key: tuple(rows) for key, rows in postings.items()}, rarity)
+    bags = [features(phrase) for _, phrase in phrases]
+    spread = Counter(feature for bag in bags for feature in bag)
+    numbers = {feature: number for number, feature in enumerate(spread)}
+    rarity = array("f", (log(1 + len(bags) / count) for count in spread.values()))
+    held: list[list[tuple[int, float]]] = [[] for _ in numbers]
+    for phrase, bag in enumerate(bags):
+        for feature, weight in weighted(bag, numbers, rarity).items():
+            held[numbers[feature]].append((phrase, weight))
+    return Index(
+        cards=tuple(card for card, _ in phrases),
+        numbers=numbers,
+        rarity=rarity,
+        starts=array("I", accumulate((len(rows) for rows in held), initial=0)),
+        phrases=array("I", (phrase for rows in held for phrase, _ in rows)),
+        weights=array("f", (weight for rows in held for _, weight in rows)),
+    )
 
 
-def weighted(bag: Mapping[str, int], rarity: Mapping[str, float]) -> dict[str, float]:
+def weighted(bag: Mapping[str, int], numbers: Mapping[str, int], rarity: Sequence[float]) -> dict[str, float]:
     """The bag as a vector of length 1. A feature that no phrase has weighs as the rarest: strange words lower the score."""
-    rarest = max(rarity.values(), default=1.0)
-    raw = {feature: (1 + log(count)) * rarity.get(feature, rarest) for feature, count in bag.items()}
+    rarest = log(1 + len(numbers))
+    raw = {
+        feature: (1 + log(count)) * (rarity[numbers[feature]] if feature in numbers else rarest) for feature, count in bag.items()
+    }
     length = sqrt(sum(weight * weight for weight in raw.values())) or 1.0
     return {feature: weight / length for feature, weight in raw.items()}
 
@@ -67,9 +87,11 @@ def weighted(bag: Mapping[str, int], rarity: Mapping[str, float]) -> dict[str, f
 def rank(index: Index, utterance: str) -> list[tuple[str, float]]:
     """The cards by how near their nearest phrase is, best first, as (card, cosine from 0 to 1)."""
     scores: defaultdict[int, float] = defaultdict(float)
-    for feature, weight in weighted(features(utterance), index.rarity).items():
-        for phrase, other in index.postings.get(feature, ()):
-            scores[phrase] += weight * other
+    for feature, weight in weighted(features(utterance), index.numbers, index.rarity).items():
+        number = index.numbers.get(feature)
+        if number is not None:
+            for at in range(index.starts[number], index.starts[number + 1]):
+                scores[index.phrases[at]] += weight * index.weights[at]
     best: dict[str, float] = {}
     for phrase, score in scores.items():
         card = index.cards[phrase]

@@ -2,106 +2,149 @@
 // Nothing is stored in the browser: the talk is in this page alone, and "leave quickly" empties it.
 "use strict";
 (() => {
-  const talk = document.getElementById("talk");
-  const field = document.getElementById("text");
-  const { lost, you, leave } = document.body.dataset;
-  let busy = false;
+  const COMMON = ["help/emergency", "menu/main", "back"]; // kept in sight under the talk; chat.html does the same
+  const PATIENCE = 20000; // milliseconds until an answer counts as lost
+  const root = document.documentElement;
+  const part = (selector) => document.querySelector(selector);
+  const talk = part("#talk");
+  const bar = part(".common");
+  const field = part("#text");
+  const labels = document.body.dataset;
+  let turn; // the one under way
 
-  function add(tag, where, text) {
-    const made = document.createElement(tag);
-    if (text) made.textContent = text;
+  function add(where, tag, text, properties) {
+    const made = Object.assign(document.createElement(tag), properties);
+    made.append(text);
     where.append(made);
     return made;
   }
 
-  function show(words) {
-    const said = add("div", talk);
-    said.className = "said";
-    add("p", said, words.text);
-    if (words.options.length) {
-      const form = add("form", said);
-      form.className = "options";
-      form.method = "post";
-      form.action = "/";
-      for (const option of words.options) {
-        const button = add("button", form, option.label);
-        button.name = "tap";
-        button.value = option.name;
-      }
+  function addButtons(form, options, card) {
+    for (const { name, label } of options) {
+      add(form, "button", label, { name: "tap", value: name, className: name.startsWith(`${card}.`) ? "on" : "" });
+    }
+  }
+
+  function show({ name: place, text, options }, language) {
+    const said = add(talk, "div", "", { className: "said", lang: language, tabIndex: -1 });
+    add(said, "p", text);
+    const own = options.filter((option) => !COMMON.includes(option.name));
+    const common = COMMON.flatMap((name) => options.filter((option) => option.name === name));
+    if (own.length) addButtons(add(said, "form", "", { className: "options", method: "post" }), own, place.split(".")[0]);
+    if (common.length) {
+      bar.textContent = "";
+      addButtons(bar, common);
     }
     return said;
   }
 
-  function showMine(text) {
-    const mine = add("p", talk, text);
-    mine.className = "mine";
-    mine.setAttribute("aria-label", `${you}: ${text}`);
+  function say(fields, shown) {
+    const body = new URLSearchParams(fields);
+    const key = String(body);
+    if (turn && turn.key === key) return false; // a double press
+    const mine = add(talk, "p", "", { className: "mine" });
+    add(mine, "span", `${labels.you}: `, { className: "unseen" });
+    mine.append(shown);
+    mine.scrollIntoView({ block: "nearest" });
+    body.append("id", Math.random()); // the same when sent again: the server answers it once
+    hear(key, body);
+    return true;
   }
 
-  async function send(fields) {
-    const body = new URLSearchParams({ id: crypto.randomUUID ? crypto.randomUUID() : String(Math.random()), ...fields });
-    for (let tries = 0; ; tries++) {
-      try {
-        const answer = await fetch("/", { method: "POST", body, headers: { Accept: "application/json" } });
-        if (!answer.ok) throw new Error(String(answer.status));
-        return await answer.json();
-      } catch (problem) {
-        if (tries === 2) throw problem;
-        await new Promise((go) => setTimeout(go, 800 * (tries + 1)));
+  async function hear(key, body) {
+    if (turn) turn.stop.abort(); // another choice while waiting, such as help, does not wait
+    const now = (turn = { key, stop: new AbortController() });
+    const late = setTimeout(() => now.stop.abort(), PATIENCE);
+    talk.setAttribute("aria-busy", "true");
+    try {
+      const { language, replies } = await post(body, now.stop.signal);
+      if (turn === now) showAll(replies, language);
+    } catch {
+      if (turn === now) showLost(key, body);
+    } finally {
+      clearTimeout(late);
+      if (turn === now) {
+        turn = undefined;
+        talk.removeAttribute("aria-busy");
       }
     }
   }
 
-  async function talkTurn(fields, shown) {
-    if (busy) return;
-    busy = true;
-    talk.setAttribute("aria-busy", "true");
-    for (const old of talk.querySelectorAll(".options, .lost")) old.remove();
-    showMine(shown);
-    try {
-      const { language, replies } = await send(fields);
-      if (language !== document.documentElement.lang) return location.replace("/");
-      const first = replies.map(show)[0];
-      if (first) first.scrollIntoView({ block: "start" });
-    } catch {
-      const form = add("form", talk);
-      form.className = "options lost";
-      add("p", form, lost);
-      const again = add("button", form, shown);
-      again.name = "tap" in fields ? "tap" : "text";
-      again.value = fields.tap || fields.text;
-    } finally {
-      busy = false;
-      talk.removeAttribute("aria-busy");
+  async function post(body, signal) {
+    for (let tries = 1; ; tries++) {
+      try {
+        const answer = await fetch("/", { method: "POST", body, signal, headers: { Accept: "application/json" } });
+        return await answer.json(); // a refusal is no JSON
+      } catch (problem) {
+        if (tries === 3 || signal.aborted) throw problem;
+        await new Promise((go) => setTimeout(go, 800 * tries));
+      }
     }
   }
 
+  function showAll(replies, language) {
+    const typing = document.activeElement === field && (field.value || matchMedia("(pointer: fine)").matches);
+    for (const old of talk.querySelectorAll(".options")) old.remove();
+    const [first] = replies.map((words) => show(words, language));
+    if (first) {
+      first.scrollIntoView();
+      if (!typing) first.focus({ preventScroll: true }); // the pressed button is gone; a phone's keyboard closes
+    }
+    if (language !== root.lang) redress(language).catch(() => {}); // the answer stands, whatever comes of this
+  }
+
+  function showLost(key, body) {
+    const note = add(talk, "p", labels.lost, { className: "lost" });
+    add(note, "button", labels.again).addEventListener("click", () => {
+      note.remove();
+      hear(key, body);
+    });
+    note.scrollIntoView({ block: "nearest" });
+  }
+
+  // The page's own words in the language that the talk has changed to.
+  async function redress(language) {
+    const page = new DOMParser().parseFromString(await (await fetch("/")).text(), "text/html");
+    if (page.documentElement.lang !== language) return;
+    root.lang = language;
+    document.title = page.title;
+    Object.assign(labels, page.body.dataset);
+    talk.setAttribute("aria-label", page.querySelector("#talk").getAttribute("aria-label"));
+    field.placeholder = page.querySelector("#text").placeholder;
+    for (const name of [".skip", ".top", ".write label", ".write button"]) part(name).replaceWith(page.querySelector(name));
+  }
+
   function leaveNow() {
-    document.documentElement.hidden = true;
-    talk.replaceChildren();
-    field.value = "";
+    root.hidden = true;
+    talk.textContent = field.value = "";
+    if (turn) turn.stop.abort(); // its answer would bring the cookie back
     fetch("/leave", { method: "POST", redirect: "manual", keepalive: true }).catch(() => {});
-    location.replace(leave);
+    location.replace(labels.leave);
   }
 
   document.addEventListener("submit", (event) => {
     const pressed = event.submitter;
+    if (!pressed) return; // an old browser: the plain form does it
     event.preventDefault();
-    if (pressed && pressed.classList.contains("leave")) return leaveNow();
-    if (pressed && pressed.name && pressed.value) {
-      return talkTurn({ [pressed.name]: pressed.value }, pressed.textContent.trim());
+    if (pressed.className === "leave") leaveNow();
+    else if (pressed.name) say({ tap: pressed.value }, pressed.textContent.trim());
+    else {
+      const text = field.value.trim();
+      if (!text) field.focus();
+      else if (say({ text }, text)) field.value = "";
     }
-    const text = field.value.trim();
-    if (!text) return field.focus();
-    field.value = "";
-    return talkTurn({ text }, text);
   });
-
+  // The second press of a double press would meet the buttons of the answer.
+  document.addEventListener("click", (event) => {
+    if (event.detail > 1 && event.target.name === "tap") event.preventDefault();
+  });
   let escapes = 0;
   document.addEventListener("keydown", (event) => {
     escapes = event.key === "Escape" ? escapes + 1 : 0;
     if (escapes === 2) leaveNow();
   });
   // A page taken out of the browser's memory would show the old talk again.
-  addEventListener("pageshow", (event) => { if (event.persisted) location.reload(); });
+  addEventListener("pageshow", (event) => {
+    if (event.persisted) location.reload();
+  });
 })();
