@@ -42,6 +42,7 @@ class House:
     sender: Sender
     stop: asyncio.Event = field(default_factory=asyncio.Event)
     content_faults: int = 0  # in files changed since the last good version
+    watching: asyncio.Event = field(default_factory=asyncio.Event)  # set once changes to content files are seen
     content_changed: asyncio.Event = field(default_factory=asyncio.Event)  # set, and at once cleared, when files were read anew
     intake: Intake | None = None
     telegram: Any = None  # bot.platforms.telegram.TelegramClient, imported only when Telegram is on
@@ -74,12 +75,14 @@ class House:
 
     async def watch_content(self) -> None:
         """Take over changed content files; a broken edit leaves the last good version serving."""
-        async for _ in watchfiles.awatch(self.content, stop_event=self.stop, debounce=300):
-            self.reload()
+        async for changes in watchfiles.awatch(self.content, stop_event=self.stop, debounce=300, yield_on_timeout=True):
+            self.watching.set()
+            if changes:
+                await self.reload()
 
-    def reload(self) -> None:
+    async def reload(self) -> None:
         try:
-            self.service.guide = read_guide(self.config, self.content)
+            self.service.guide = await asyncio.to_thread(read_guide, self.config, self.content)
             self.content_faults = 0
             log.info("content_reloaded", count=len(self.service.guide.library.cards["mn"]))
         except ContentError as problem:

@@ -165,9 +165,9 @@ def test_a_sealed_address_opens_only_with_its_key_and_for_its_person(keys: Keys)
     sealed = keys.seal("7000001", anna)
     assert keys.unseal(sealed, anna) == "7000001"
     assert b"7000001" not in sealed
-    for wrong in (lambda: keys.unseal(sealed, bold), lambda: make_keys(bytes(32)).unseal(sealed, anna)):
+    for opener, person in ((keys, bold), (make_keys(bytes(32)), anna)):
         with pytest.raises(Unsealable):
-            wrong()
+            opener.unseal(sealed, person)
     with pytest.raises(Unsealable):
         keys.unseal(sealed[:-1] + bytes([sealed[-1] ^ 1]), anna)
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,7 @@ from tests.house import SECRET, telegram_house, webhook_house
 from tests.standins.telegram import Person, TelegramStandIn
 
 SAMPLES: list[dict[str, Any]] = json.loads((Path(__file__).parent / "channels/telegram_samples.json").read_text(encoding="utf-8"))
-WRITERS = {
+WRITERS: dict[str, Callable[[Person], object]] = {
     "voice": Person.send_voice,
     "picture": Person.send_photo,
     "sticker": Person.send_sticker,
@@ -112,7 +112,7 @@ async def test_what_the_bot_sends_is_decoded_by_an_independent_client(telegram: 
 async def test_the_samples_are_read_as_what_they_are() -> None:
     found = [read(update) for update in SAMPLES]
     assert [type(item) for item in found] == [
-        Message, Message, Message, Message, Message, Blocked, Blocked, Message, Message, Message, Crowd, Message, type(None), Crowd,
+        Message, Message, Message, Message, Message, Blocked, Blocked, Message, Message, Message, Crowd, Message, type(None), Crowd,  # noqa: E501
     ]  # fmt: skip
     start, question, edited, tap, old_tap, kicked, back, contact, location, photo, *_ = found
     assert isinstance(start, Message)

@@ -56,7 +56,8 @@ LETTERS = [  # in this order: each group of letters before those it is made of
 
 SHORT_FORMS = {  # what people leave out, as skeletons
     "bn": "baina", "bna": "baina", "bno": "baina o", "sbno": "sain baina o", "sbn": "sain baina", "sno": "sain o", "bga": "baiga",
-    "bgn": "baiga", "bgad": "baigad", "bdg": "baidag", "bdag": "baidag", "bgo": "baihgo", "bhgo": "baihgo", "gj": "gej", "gd": "ged",
+    "bgn": "baiga", "bgad": "baigad", "bdg": "baidag", "bdag": "baidag",
+    "bgo": "baihgo", "bhgo": "baihgo", "gj": "gej", "gd": "ged",
     "gsn": "gesen", "gsen": "gesen", "gdg": "gedeg", "hn": "hon", "im": "yom", "be": "ve",
     "hde": "heden", "mdhgo": "medehgo", "mdehgo": "medehgo", "medhgo": "medehgo", "cdhgo": "cadahgo", "cadhgo": "cadahgo",
     "hrgtei": "heregtei", "hrg": "hereg", "clmj": "toslamj", "toslmj": "toslamj", "bairla": "bayarlala",
