@@ -68,7 +68,7 @@ class Quiet(logging.Handler):
 
 
 def set_up_log(level: str) -> None:
-    """Log from this level on, to standard error."""
+    """Log from this level on, to standard error. Until this is called, warnings and errors are logged, just as sparingly."""
     structlog.configure(
         processors=[
             structlog.processors.add_log_level,
@@ -77,8 +77,11 @@ def set_up_log(level: str) -> None:
             structlog.processors.JSONRenderer(ensure_ascii=False),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(getattr(logging, level.upper())),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
-        cache_logger_on_first_use=True,
+        logger_factory=lambda *_: structlog.PrintLogger(sys.stderr),
     )
     logging.root.handlers = [Quiet()]
     logging.root.setLevel(logging.WARNING)
+
+
+# At import, because the library's own default shows an exception with all that stood in its variables: a person's words as well.
+set_up_log("warning")

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from bot.content import Library, Words, put_into_words
 from bot.dialogue import EMERGENCY, Guide, respond
 from bot.log import log
-from bot.model import Answer, Conversation, Event, Message, Reply, say
+from bot.model import Answer, Conversation, Event, LanguageNoticed, Message, Reply, say
 from bot.store import Outgoing, Store, StoreUnavailable
 
 
@@ -69,7 +69,7 @@ def decide(guide: Guide, conversation: Conversation, message: Message) -> Answer
         return respond(guide, conversation, message)
     except Exception:
         log.error("turn_failed", channel=message.channel, exc_info=True)
-        return Answer([say("talk/unavailable")], [])
+        return Answer([say("talk/unavailable")], [] if conversation.language else [LanguageNoticed(guide.language)])
 
 
 def without_memory(guide: Guide, message: Message) -> Received:

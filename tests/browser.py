@@ -25,7 +25,7 @@ QUIET = [
     "--disable-component-update",
     "--disable-sync",
 ]
-PATIENCE = 10.0  # seconds for anything to come about
+PATIENCE = 30.0  # seconds for anything to come about, on a busy machine
 
 
 async def until(true: Callable[[], Awaitable[object]]) -> None:

@@ -36,6 +36,13 @@ def test_only_listed_fields_reach_the_log() -> None:
     assert (entries[0]["count"], entries[1]["error"], entries[3]["error"]) == (3, "KeyError", "ValueError")
 
 
+def test_before_anything_is_set_up_the_log_is_just_as_sparing() -> None:
+    program = PROGRAM.replace('set_up_log("debug")', "")
+    told = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert CANARY not in told.stderr + told.stdout
+    assert "KeyError" in told.stderr
+
+
 def test_the_library_of_http_clients_is_quiet_about_addresses() -> None:
     """A Bot API address holds the token."""
     assert "url" not in FIELDS

@@ -132,8 +132,8 @@ async def test_deleted_rows_are_gone_from_the_files(dated: Store, guide: Guide, 
 
 async def test_feedback_is_counted_by_the_week_and_belongs_to_nobody(dated: Store, guide: Guide) -> None:
     service = Service(guide, dated)
-    for who in ("anna", "bold"):
-        await service.accept(tap(1, "about/feedback", who))
+    for number, who in enumerate(("anna", "bold")):
+        await service.accept(tap(number, "about/feedback", who))
         await service.accept(Message(f"{who} 2", "test", who, tap="yes"))
     await service.accept(Message("x", "test", "anna", tap="hard"))
     assert await dated.counted() == [("2024-W40", "feedback.clear.hard", 1), ("2024-W40", "feedback.helped.yes", 2)]

@@ -162,6 +162,7 @@ class Store:
                 await db.run_sync(migrate)
                 self._next_id = (await db.execute(select(func.coalesce(func.max(outbox.c.id), 0)))).scalar_one() + 1
         except Exception as problem:
+            await self._engine.dispose()
             raise StoreUnavailable(f"the database cannot be opened: {type(problem).__name__}: {problem}") from problem
         self._writer.start()
 

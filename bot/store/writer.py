@@ -64,6 +64,10 @@ class GroupWriter(Generic[W]):
             results = await self._commit([work for work, _ in batch])
         except Exception as problem:
             results = [StoreUnavailable(type(problem).__name__) for _ in batch]
+        except BaseException:  # the writer itself is being ended: nobody may be left waiting for it
+            for _, future in batch:
+                future.cancel()
+            raise
         for (_, future), result in zip(batch, results, strict=True):
             if future.done():  # its owner has gone away
                 continue
