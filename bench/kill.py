@@ -71,6 +71,7 @@ class Tally:
     lost: int = 0
     out_of_order: int = 0
     strange: int = 0  # messages that answer nothing
+    faults: tuple[str, ...] = ()  # each of them, told
 
     def __add__(self, other: "Tally") -> "Tally":
         return Tally(*(mine + theirs for mine, theirs in zip(astuple(self), astuple(other), strict=True)))
@@ -84,7 +85,11 @@ def judge(turns: Sequence[Turn], heard: Sequence[Heard], starts: Sequence[float]
     """Attribute what one person heard to her turns. `starts`: when the bot was started again."""
     tally = Tally(turns=len(turns))
     came: Counter[int] = Counter()
+    told: list[str] = []
     now, following, before = -1, 0, 0.0  # the turn being answered, its next message, and when the last one came
+
+    def name_of(number: int) -> str:
+        return f"turn {number} ({turns[number].kind} {turns[number].what})"
 
     def nearest(text: str) -> int | None:
         ahead = range(now + 1, min(len(turns), now + NEAR))
@@ -100,19 +105,24 @@ def judge(turns: Sequence[Turn], heard: Sequence[Heard], starts: Sequence[float]
                 tally.doubled += 1
             else:
                 tally.doubled_beyond += 1
+                told.append(f"{name_of(now)} answered twice, {at - before:.3f} s apart, with no start between")
             following = texts.index(text) + 1
         elif (number := nearest(text)) is not None:
             if number < now:
                 tally.doubled_beyond += number in came
                 tally.out_of_order += number not in came
+                told.append(f"{name_of(number)} answered after {name_of(now)}{', again' if number in came else ''}")
             now, following = number, 1
         else:
             tally.strange += 1
+            told.append(f"answers nothing: {text[:60]!r}")
             continue
         before = at
         if following == len(turns[now].texts):
             came[now] += 1
-    tally.lost = sum(number not in came for number in range(len(turns)))
+    lost = [number for number in range(len(turns)) if number not in came]
+    tally.lost = len(lost)
+    tally.faults = (*told, *(f"{name_of(number)} lost" for number in lost))
     return tally
 
 
@@ -341,6 +351,12 @@ def moment(dice: random.Random) -> float:
     return dice.uniform(0.0, 0.15) if dice.random() < 0.3 else dice.uniform(0.15, LONGEST_LIFE)
 
 
+async def quiet(bot: Bot, api: Telegram) -> None:
+    """Wait until nothing is on its way in either direction."""
+    while (await api.ask("state"))["pending"] or await bot.waiting():
+        await asyncio.sleep(0.05)
+
+
 @dataclass(frozen=True)
 class Report:
     """What a drill came to."""
@@ -378,13 +394,16 @@ async def drill(webhook: int, polling: int, seed: int, people: int = PEOPLE) -> 
                 await bot.start()
             stop.set()
         async with asyncio.timeout(PATIENCE):
-            while (await api.ask("state"))["pending"] or await bot.waiting():
-                await asyncio.sleep(0.05)
+            await quiet(bot, api)
         ended = await bot.end()
         for person in crowd:
             await person.listen()
         turning = len((await api.ask("state"))["spinning"])
-    tally = sum((judge(person.turns, person.heard, bot.starts) for person in crowd), Tally())
+    tally = Tally()
+    for person in crowd:
+        hers = judge(person.turns, person.heard, bot.starts)
+        hers.faults = tuple(f"person {person.id}: {fault}" for fault in hers.faults)
+        tally += hers
     return Report(tally, len(modes), turning, ended)
 
 
@@ -401,6 +420,8 @@ def main() -> int:
     print(f"lost {tally.lost}, out of order {tally.out_of_order}, answers to nothing {tally.strange}")
     print(f"doubled {tally.doubled} (on their way at a kill), doubled beyond that {tally.doubled_beyond}")
     print(f"buttons left turning {report.turning}; the last bot, asked to stop, ended with {report.ended}")
+    for fault in tally.faults:
+        print(fault)
     return 0 if tally.whole else 1
 
 

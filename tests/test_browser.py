@@ -303,6 +303,8 @@ async def test_leave_quickly_leaves_nothing_behind(
         await page.go_back()
         shown = await page.inner_text("body")
         assert not [text for text in texts(guide, "mn", ABROAD, CHECKLIST) if text[:40] in shown]
+        if page.url == "about:blank":
+            break
 
     again = await browser.new_context(locale="mn")
     await again.add_cookies([{"name": str(cookie["name"]), "value": str(cookie["value"]), "url": base} for cookie in cookies])
@@ -335,9 +337,8 @@ async def test_an_answer_under_way_does_not_bring_the_visit_back(visit: Visit, b
             await (await next_page).continue_()
 
 
-@either_way
-@pytest.mark.parametrize("language", ["mn", "en"])
-async def test_nothing_is_wider_than_a_320_pixel_screen(guide: Guide, visit: Visit, script: bool, language: str) -> None:
+@pytest.mark.parametrize(("language", "script"), [("mn", True), ("en", False)])
+async def test_nothing_is_wider_than_a_320_pixel_screen(visit: Visit, language: str, script: bool) -> None:
     """320 by 256 is a screen of 1280 by 1024 at 400 %: WCAG 1.4.10."""
     talk = await visit(language, script, viewport={"width": 320, "height": 640})
     for go in (None, "menu/help", EMERGENCY, "word"):
@@ -352,7 +353,7 @@ async def test_nothing_is_wider_than_a_320_pixel_screen(guide: Guide, visit: Vis
                 return [document.documentElement.scrollWidth, ...[...document.querySelectorAll("body *")]
                   .filter((element) => element.getBoundingClientRect().right > 320.5).map((element) => element.outerHTML)] }}"""
             )
-            assert wide == [320] or (letters == "200%" and wide[0] == 320), (go, height, letters)
+            assert wide == [320], (go, height, letters)
         await talk.look("() => { document.documentElement.style.fontSize = '' }")
         await talk.page.set_viewport_size({"width": 320, "height": 640})
 
@@ -471,13 +472,11 @@ async def held(talk: Talk) -> AsyncIterator[Callable[[], Awaitable[None]]]:
 
 
 @either_way
-@pytest.mark.parametrize(
-    "text", ["<script>document.title='x'</script><img src=x onerror=document.title='x'>", "\"'&amp;`{{7*7}}😀👩‍👩‍👧"]
-)
-async def test_what_a_person_writes_is_shown_as_text_only(visit: Visit, script: bool, text: str) -> None:
+async def test_what_a_person_writes_is_shown_as_text_only(visit: Visit, script: bool) -> None:
     talk = await visit(script=script)
     title, scripts = await talk.page.title(), await talk.page.locator("script").count()
-    text = f"{text} {'ү' * 4_000}"[:3_990]
+    text = "<script>document.title='x'</script><img src=x onerror=document.title='x'> \"'&amp;`{{7*7}} 😀👩‍👩‍👧 "
+    text = text.ljust(4_000 - sum(sign > "\uffff" for sign in text), "ү")  # the longest: the browser counts an emoji as two
     await talk.write(text)
     mine = await talk.page.locator(".mine").all_text_contents()
     assert [shown.partition(": ")[2] for shown in mine] == ([text] if script else [])

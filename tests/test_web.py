@@ -32,11 +32,12 @@ async def test_every_conversation_goes_the_same_on_the_web(tmp_path: Path) -> No
                 continue
             browser.cookies.clear()
             speaking = language
+            await browser.post("/", data={"tap": "menu/start", "id": "0"}, headers={**JSON, "accept-language": language})
             for number, turn in enumerate(turns):
                 form = {
                     "text": spoken(turn.get("user", ""), language),
                     "tap": spoken(turn.get("tap", ""), language),
-                    "id": str(number),
+                    "id": str(number + 1),
                 }
                 answer = await browser.post("/", data=form, headers={**JSON, "accept-language": language})
                 speaking = turn["speaks"][language] if "speaks" in turn else speaking

@@ -3,8 +3,10 @@
 Rule 5: a turn is one transaction. Seen-before, conversation and outgoing messages are committed together or not at all.
 """
 
+import sqlite3
 import time
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -155,9 +157,9 @@ class Store:
         """Bring the tables up to date and start writing. Raises StoreUnavailable when the database cannot be opened."""
         from bot.store.migrate import migrate  # alembic is needed here alone
 
-        if (path := database_file(self._url)) is not None:
-            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         try:
+            if (path := database_file(self._url)) is not None:
+                probe(path)
             async with self._engine.begin() as db:
                 await db.run_sync(migrate)
                 self._next_id = (await db.execute(select(func.coalesce(func.max(outbox.c.id), 0)))).scalar_one() + 1
@@ -230,7 +232,9 @@ class Store:
         return letters
 
     async def ready(self) -> bool:
-        """Whether the database answers."""
+        """Whether the database answers and can be written to."""
+        if not self._writer.running:
+            return False
         try:
             async with self._engine.connect() as db:
                 await db.execute(select(1))
@@ -390,6 +394,13 @@ def database_file(url: str) -> Path | None:
     """Where an SQLite database lies, or None for one in memory."""
     _, found, path = url.partition(":///")
     return Path(path) if found and path and path != ":memory:" else None
+
+
+def probe(path: Path) -> None:
+    """Raise what is wrong with this file while it is easily told: a connection in a thread of its own tells it late or never."""
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("PRAGMA schema_version").fetchone()
 
 
 def set_pragmas(connection: object, _record: object) -> None:

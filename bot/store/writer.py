@@ -33,9 +33,14 @@ class GroupWriter(Generic[W]):
     def start(self) -> None:
         self._task = asyncio.create_task(self._run(), name="group writer")
 
+    @property
+    def running(self) -> bool:
+        """Whether works are taken."""
+        return not self._closing and self._task is not None and not self._task.done()
+
     def submit(self, work: W) -> asyncio.Future[object]:
         """The result of this work, once it is committed. Works are done in the order they are submitted."""
-        if self._closing or self._task is None:
+        if not self.running:
             raise StoreUnavailable("the store is closed")
         future: asyncio.Future[object] = asyncio.get_running_loop().create_future()
         self._waiting.append((work, future))
