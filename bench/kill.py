@@ -8,6 +8,7 @@ Run: .venv/bin/python -m bench.kill [--rounds 30] [--seed N]. Exit status 1 when
 import argparse
 import asyncio
 import itertools
+import json
 import os
 import random
 import signal
@@ -15,7 +16,7 @@ import socket
 import sys
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import astuple, dataclass, field
 from pathlib import Path
@@ -36,14 +37,6 @@ FIRST_PERSON = 7_000_000
 LONGEST_LIFE = 1.5  # seconds from the moment the bot answers to its death
 PATIENCE = 45.0  # seconds after which an answer counts as lost
 NEAR = 30  # turns: an answer to one further off than this is rather one to the same card in another lap
-
-# What `umbrella serve` runs, but with its imports done beforehand: seconds in which nothing could be killed.
-STANDBY = """
-import sys, bot.serve, bot.platforms.telegram
-from bot.__main__ import main
-if sys.stdin.readline():
-    sys.exit(main(["serve"]))
-"""
 
 
 class Turn(NamedTuple):
@@ -134,11 +127,10 @@ class Deck:
     """The cards by which an answer can be told: always the same, and no message of one is another's."""
 
     first: Turn
-    taps: tuple[Turn, ...]
-    writes: tuple[Turn, ...]
+    cards: tuple[dict[str, Turn], ...]  # the ways to each card: a tap, and words where some are sure to lead there
 
 
-def make_deck(guide: Guide, laps: int = 1) -> Deck:
+def make_deck(guide: Guide) -> Deck:
     library = guide.library
 
     def texts(name: str) -> tuple[str, ...]:
@@ -159,9 +151,12 @@ def make_deck(guide: Guide, laps: int = 1) -> Deck:
                     return ask
         return None
 
-    taps = [Turn("tap", name, texts(name)) for name in own]
-    writes = [Turn("write", ask, texts(name)) for name in own if (ask := phrase(name))]
-    return Deck(Turn("tap", START, (*texts("talk/demo"), *texts(START))), tuple(taps), tuple(writes))
+    def ways(name: str) -> dict[str, Turn]:
+        ask = phrase(name)
+        typed = {"write": Turn("write", ask, texts(name))} if ask else {}
+        return {"tap": Turn("tap", name, texts(name)), **typed}
+
+    return Deck(Turn("tap", START, (*texts("talk/demo"), *texts(START))), tuple(ways(name) for name in own))
 
 
 @dataclass
@@ -177,18 +172,15 @@ class Person:
 
     async def live(self, stop: asyncio.Event) -> None:
         await self.do([self.deck.first])
-        rows: dict[str, Iterator[Turn]] = {"tap": self.shuffled(self.deck.taps), "write": self.shuffled(self.deck.writes)}
+        # one row of all cards, again and again: a card comes back only when its last answer is long past
+        row = itertools.cycle(self.dice.sample(self.deck.cards, len(self.deck.cards)))
         while not stop.is_set():
-            row = rows[self.dice.choice(("tap", "tap", "write"))]
-            # Telegram keeps the order of taps and the order of messages, not the order of both: a row in one go is of one kind.
-            ahead = list(itertools.islice(row, self.dice.choice((1, 3))))
+            # Telegram keeps the order of taps, and of messages, not of both together: what is sent in one go is of one kind
+            kind = self.dice.choice(("tap", "tap", "write"))
+            ahead = list(itertools.islice((ways[kind] for ways in row if kind in ways), self.dice.choice((1, 3))))
             if not await self.do(ahead):
                 return
             await asyncio.sleep(self.dice.uniform(0.0, 0.1))
-
-    def shuffled(self, turns: Sequence[Turn]) -> Iterator[Turn]:
-        """All of them, again and again, so that a card comes back only when its last answer is long past."""
-        return itertools.cycle(self.dice.sample(turns, len(turns)))
 
     async def do(self, turns: Sequence[Turn]) -> bool:
         """Send these at once, and wait for the answer to the last. False when it does not come."""
@@ -250,6 +242,31 @@ async def running(*command: str, env: dict[str, str], **pipes: Any) -> AsyncIter
         await process.wait()
 
 
+def template() -> None:
+    """Fork a bot for every line of settings, and tell its process id, then its exit status.
+
+    Each is `umbrella serve`, but for its imports and the reading of the content, which are done once here: seconds in which
+    there is nothing to lose, and which would leave no time for rounds.
+    """
+    import bot.platforms.telegram  # imported only when Telegram is on: it takes seconds
+    import bot.serve
+    from bot.__main__ import main
+    from bot.config import load_config
+
+    guide = bot.serve.read_guide(load_config(), bot.serve.CONTENT)
+    setattr(bot.serve, "read_guide", lambda *_: guide)  # noqa: B010 - mypy would not have it assigned
+    print(flush=True)
+    for line in sys.stdin:
+        child = os.fork()
+        if not child:
+            os.environ.update(json.loads(line))
+            os.dup2(os.open(os.devnull, os.O_RDONLY), sys.stdin.fileno())
+            os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+            os._exit(main(["serve"]))
+        print(child, flush=True)
+        print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
+
+
 @dataclass
 class Bot:
     """`umbrella serve`, to be killed and started again over the same data."""
@@ -257,18 +274,13 @@ class Bot:
     home: Path
     api: str
     session: aiohttp.ClientSession
-    stack: AsyncExitStack
-    port: int = field(default_factory=lambda: free_port())
+    template: asyncio.subprocess.Process
+    port: int
     starts: list[float] = field(default_factory=list)
-    process: asyncio.subprocess.Process | None = None
-    standby: asyncio.subprocess.Process | None = None
+    running: int = 0  # its process id, 0 when it does not run
 
-    @property
-    def log(self) -> Path:
-        return self.home / "log"
-
-    async def prepare(self, *, polling: bool) -> None:
-        """Have a process ready that only waits to be let go."""
+    async def start(self, *, polling: bool) -> None:
+        """Start it, and wait until it answers."""
         settings = {
             "HOME": str(self.home / "var"),
             "TELEGRAM_TOKEN": TOKEN,
@@ -280,24 +292,21 @@ class Bot:
             "SEND_PER_SECOND": "1000",
             "SEND_BURST_PER_CHAT": "20",
         }
-        env = clean_environment() | {f"UMBRELLA_{name}": value for name, value in settings.items()}
-        log = self.stack.enter_context(self.log.open("a"))
-        self.standby = await self.stack.enter_async_context(
-            running(sys.executable, "-c", STANDBY, env=env, stdin=asyncio.subprocess.PIPE, stderr=log)
-        )
-
-    async def start(self) -> None:
-        """Let the waiting process go, and wait until it answers."""
-        assert self.standby is not None
-        assert self.standby.stdin is not None
-        self.process, self.standby = self.standby, None
         self.starts.append(time.monotonic())
-        self.process.stdin.write(b"go\n")  # type: ignore[union-attr]
-        async with asyncio.timeout(60):
+        assert self.template.stdin is not None
+        self.template.stdin.write(json.dumps({f"UMBRELLA_{name}": value for name, value in settings.items()}).encode() + b"\n")
+        self.running = await self.told()
+        async with asyncio.timeout(30):
             while not await self.answers():
-                if self.process.returncode is not None:
-                    raise RuntimeError(f"the bot did not start:\n{self.log.read_text()[-2000:]}")
-                await asyncio.sleep(0.03)
+                await asyncio.sleep(0.02)
+
+    async def told(self) -> int:
+        """The next number from the template."""
+        assert self.template.stdout is not None
+        line = await self.template.stdout.readline()
+        if not line:
+            raise RuntimeError("the bot could not be started")
+        return int(line)
 
     async def answers(self) -> bool:
         with suppress(aiohttp.ClientError):
@@ -309,18 +318,36 @@ class Bot:
         async with self.session.get(f"http://127.0.0.1:{self.port}/readyz") as response:
             return int((await response.json())["letters_waiting"])
 
-    async def kill(self) -> None:
-        assert self.process is not None
-        self.process.send_signal(signal.SIGKILL)
-        await self.process.wait()
+    async def end(self, how: signal.Signals) -> int:
+        """Kill it, or ask it to stop. Gives back its exit status."""
+        os.kill(self.running, how)
+        async with asyncio.timeout(20):
+            status = await self.told()
+        self.running = 0
         await asyncio.sleep(0.1)  # what it had said by then is heard before it is started again
+        return status
 
-    async def end(self) -> int:
-        """Stop it as one stops a service. Gives back its exit status."""
-        assert self.process is not None
-        self.process.terminate()
-        async with asyncio.timeout(15):
-            return await self.process.wait()
+
+@asynccontextmanager
+async def installed(home: Path, api: str, session: aiohttp.ClientSession) -> AsyncIterator[Bot]:
+    """A bot that can be started. None is left running after this block."""
+    log = home / "log"
+    with log.open("a") as told:
+        command, pipe = (sys.executable, "-m", "bench.kill", "--template"), asyncio.subprocess.PIPE
+        async with running(*command, env=clean_environment(), stdin=pipe, stdout=pipe, stderr=told) as process:
+            assert process.stdout is not None
+            async with asyncio.timeout(60):
+                await process.stdout.readline()
+            bot = Bot(home, api, session, process, free_port())
+            try:
+                yield bot
+            except Exception:
+                print(log.read_text()[-3000:], file=sys.stderr)
+                raise
+            finally:
+                if bot.running:
+                    with suppress(ProcessLookupError):
+                        os.kill(bot.running, signal.SIGKILL)
 
 
 def clean_environment() -> dict[str, str]:
@@ -378,24 +405,21 @@ async def drill(webhook: int, polling: int, seed: int, people: int = PEOPLE) -> 
             aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0), timeout=aiohttp.ClientTimeout(30))
         )
         api = await stack.enter_async_context(telegram(session))
-        bot = Bot(home, api.base, session, stack)
-        await bot.prepare(polling=modes[0])
-        await bot.start()
+        bot = await stack.enter_async_context(installed(home, api.base, session))
+        await bot.start(polling=modes[0])
         crowd = [Person(FIRST_PERSON + number, deck, random.Random(dice.random()), api) for number in range(people)]
         stop = asyncio.Event()
         async with asyncio.TaskGroup() as busy:
             for person in crowd:
                 busy.create_task(person.live(stop))
             for following in (*modes[1:], modes[-1]):
-                preparing = asyncio.create_task(bot.prepare(polling=following))
                 await asyncio.sleep(moment(dice))
-                await bot.kill()
-                await preparing
-                await bot.start()
+                await bot.end(signal.SIGKILL)
+                await bot.start(polling=following)
             stop.set()
         async with asyncio.timeout(PATIENCE):
             await quiet(bot, api)
-        ended = await bot.end()
+        ended = await bot.end(signal.SIGTERM)
         for person in crowd:
             await person.listen()
         turning = len((await api.ask("state"))["spinning"])
@@ -411,7 +435,11 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m bench.kill", description=__doc__)
     parser.add_argument("--rounds", type=int, default=30, help="half of them with the webhook, half polled")
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(1_000_000))
+    parser.add_argument("--template", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
+    if options.template:
+        template()
+        return 0
     print(f"seed {options.seed}", flush=True)
     began = time.monotonic()
     report = asyncio.run(drill(options.rounds - options.rounds // 2, options.rounds // 2, options.seed))

@@ -66,6 +66,7 @@ class Guide:
     danger: Danger
     index: Index
     vocabulary: Mapping[str, frozenset[str]]
+    labels: Mapping[str, str]  # folded label -> the one card that has it
     demo: bool = True  # numbers are not yet verified, and the first meeting says so
     language: str = "mn"  # when nothing tells
 
@@ -114,7 +115,7 @@ def typed_or_tapped(guide: Guide, conversation: Conversation, message: Message) 
         for option in options_before(guide.library, conversation, language):
             if said and said == fold(option.label):
                 return replace(message, tap=option.name)
-    return message
+    return replace(message, tap=guide.labels[said]) if said in guide.labels else message
 
 
 def options_before(library: Library, conversation: Conversation, language: str) -> list[Option]:

@@ -18,6 +18,7 @@ from bot.content import KINDS, QUOTE, Card, ContentError, DangerPhrases, Fact, L
 from bot.dialogue import BACK, EMERGENCY, MENU, START, Guide, Handler
 from bot.limits import COMMON, LABEL, MESSAGE, MESSAGES, OPTIONS, TAP
 from bot.safety import build_danger
+from bot.understand.fold import fold
 from bot.understand.language import vocabulary
 from bot.understand.rank import build_index
 
@@ -72,9 +73,20 @@ def load_guide(content: Path = HOUSE / "content", *, demo: bool = True, language
             tuple((name, ask) for cards in library.cards.values() for name, card in cards.items() for ask in card.asks)
         ),
         vocabulary=vocabulary(phrases),
+        labels=labels(library),
         demo=demo,
         language=language,
     )
+
+
+def labels(library: Library) -> dict[str, str]:
+    """The card that each label names, by the folded label. A label that two cards share names neither."""
+    owners: dict[str, set[str]] = {}
+    for cards in library.cards.values():
+        for name, card in cards.items():
+            if not name.startswith("talk/"):
+                owners.setdefault(fold(card.label), set()).add(name)
+    return {label: next(iter(names)) for label, names in owners.items() if len(names) == 1}
 
 
 def load_handlers() -> dict[str, Handler]:

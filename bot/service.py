@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from bot.content import Library, Words, put_into_words
 from bot.dialogue import EMERGENCY, Guide, respond
 from bot.log import log
-from bot.model import Answer, Conversation, Event, LanguageNoticed, Message, Reply, say
+from bot.model import COMMON, Answer, Conversation, Event, LanguageNoticed, Message, Reply, say
 from bot.store import Outgoing, Store, StoreUnavailable
 
 
@@ -74,13 +74,12 @@ def decide(guide: Guide, conversation: Conversation, message: Message) -> Answer
 
 def without_memory(guide: Guide, message: Message) -> Received:
     """What is said when nothing can be read or kept: the emergency card in danger, else that something is out of order."""
-    conversation = Conversation(language=message.language if message.language in guide.library.languages else "", met=True)
-    replies, events = decide(guide, conversation, message)
-    language = conversation.after(events).language or guide.language
+    nobody = Conversation(met=True)
+    replies, events = decide(guide, nobody, message)
+    language = nobody.after(events).language or guide.language
     in_danger = bool(replies) and replies[0].name == EMERGENCY
-    return Received(
-        in_words(replies[:1] if in_danger else [say("talk/unavailable")], language, guide.library), language, kept=False
-    )
+    said = replies[:1] if in_danger else [say("talk/unavailable", *COMMON[:2])]
+    return Received(in_words(said, language, guide.library), language, kept=False)
 
 
 def in_words(replies: list[Reply] | tuple[Reply, ...], language: str, library: Library) -> list[Words]:

@@ -8,7 +8,7 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import accumulate
+from itertools import accumulate, pairwise
 from math import log, sqrt
 
 from bot.understand.fold import CAP, words
@@ -56,22 +56,25 @@ def features(text: str) -> Counter[str]:
 @lru_cache(maxsize=2)  # most edits change texts and leave the phrases as they are
 def build_index(phrases: tuple[tuple[str, str], ...]) -> Index:
     """An index of (card, phrase) pairs."""
-    bags = [features(phrase) for _, phrase in phrases]
-    spread = Counter(feature for bag in bags for feature in bag)
-    numbers = {feature: number for number, feature in enumerate(spread)}
-    rarity = array("f", (log(1 + len(bags) / count) for count in spread.values()))
-    held: list[list[tuple[int, float]]] = [[] for _ in numbers]
-    for phrase, bag in enumerate(bags):
-        for feature, weight in weighted(bag, numbers, rarity).items():
-            held[numbers[feature]].append((phrase, weight))
-    return Index(
-        cards=tuple(card for card, _ in phrases),
-        numbers=numbers,
-        rarity=rarity,
-        starts=array("I", accumulate((len(rows) for rows in held), initial=0)),
-        phrases=array("I", (phrase for rows in held for phrase, _ in rows)),
-        weights=array("f", (weight for rows in held for _, weight in rows)),
-    )
+    numbers: dict[str, int] = {}
+    held, counts, ends = array("I"), array("H"), array("I")  # each phrase's features, one phrase after the other
+    for _, phrase in phrases:
+        for feature, count in features(phrase).items():
+            held.append(numbers.setdefault(feature, len(numbers)))
+            counts.append(count)
+        ends.append(len(held))
+    spread = Counter(held)
+    rarity = array("f", (log(1 + len(phrases) / spread[number]) for number in range(len(numbers))))
+    starts = array("I", accumulate((spread[number] for number in range(len(numbers))), initial=0))
+    free, found, weights = starts[:-1], array("I", bytes(4 * len(held))), array("f", bytes(4 * len(held)))
+    for row, (start, end) in enumerate(pairwise((0, *ends))):
+        raw = [(1 + log(counts[at])) * rarity[held[at]] for at in range(start, end)]
+        length = sqrt(sum(weight * weight for weight in raw)) or 1.0
+        for at, weight in zip(range(start, end), raw, strict=True):
+            slot = free[held[at]]
+            found[slot], weights[slot] = row, weight / length
+            free[held[at]] = slot + 1
+    return Index(tuple(card for card, _ in phrases), numbers, rarity, starts, found, weights)
 
 
 def weighted(bag: Mapping[str, int], numbers: Mapping[str, int], rarity: Sequence[float]) -> dict[str, float]:
