@@ -88,7 +88,7 @@ def respond(guide: Guide, conversation: Conversation, message: Message) -> Answe
     look = Look(guide, conversation, message)
     replies, events = next(answer for decide in ORDER if (answer := decide(look)))
     replies, met = first_meeting(guide, conversation, message, replies)
-    replies = [*replies[:-1], with_common_options(replies[-1], conversation.after(events))]
+    replies = [*replies[:-1], with_common_options(replies[-1], conversation, events)]
     return Answer(replies, [*noticed, *met, *(Said(reply.name, reply.options) for reply in replies), *events])
 
 
@@ -266,8 +266,10 @@ def first_meeting(
     return ([*replies, *hello] if replies[0].name == EMERGENCY else [*hello, *replies]), [Met()]
 
 
-def with_common_options(reply: Reply, then: Conversation) -> Reply:
+def with_common_options(reply: Reply, conversation: Conversation, events: list[Event]) -> Reply:
     """The last reply of every turn carries help, the menu, and the way back where there is one."""
-    at_the_start = then.trail in ((), (START,), (MENU,)) and reply.name in (START, MENU)
-    unneeded = {reply.name, BACK if at_the_start else ""}
-    return replace(reply, options=(*reply.options, *(option for option in COMMON if option.name not in unneeded)))
+    name = reply.name
+    common: tuple[Added, ...] = COMMON
+    if name in (START, MENU) and conversation.after(events).trail in ((), (name,)):
+        common = COMMON[:2]
+    return Reply(name, (*reply.options, *(option for option in common if option[0] != name)))

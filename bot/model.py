@@ -5,7 +5,7 @@ Rule 3: no event has a free-text field, so a person's words cannot be kept by mi
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import NamedTuple
 
 TRAIL = 12  # how far "back" reaches
@@ -162,28 +162,30 @@ class Conversation:
 
     def after(self, events: Iterable[Event]) -> "Conversation":
         """The conversation once these events have happened."""
-        then = replace(self, asked="", said=())  # an unanswered question does not outlive the next turn
+        language, met, trail, walks = self.language, self.met, self.trail, self.walks
+        said: tuple[Reply, ...] = ()
+        asked = ""  # an unanswered question does not outlive the next turn
         for event in events:
             match event:
-                case Met():
-                    then = replace(then, met=True)
-                case LanguageNoticed(language) | LanguageChosen(language):
-                    then = replace(then, language=language)
                 case Said(name, options):
-                    then = replace(then, said=(*then.said, Reply(name, options)))
+                    said = (*said, Reply(name, options))
                 case Went(place):
-                    if place != then.place:
-                        then = replace(then, trail=(*then.trail, place)[-TRAIL:])
+                    if not trail or place != trail[-1]:
+                        trail = (*trail, place)[-TRAIL:]
                 case WentBack():
-                    then = replace(then, trail=then.trail[:-1])
+                    trail = trail[:-1]
                 case StepReached(card, step):
-                    others = tuple(walk for walk in then.walks if walk[0] != card)
-                    then = replace(then, walks=(*others, (card, step))[-WALKS:] if step else others)
+                    others = tuple(walk for walk in walks if walk[0] != card)
+                    walks = (*others, (card, step))[-WALKS:] if step else others
                 case Asked(place):
-                    then = replace(then, asked=place)
+                    asked = place
+                case Met():
+                    met = True
+                case LanguageNoticed(spoken) | LanguageChosen(spoken):
+                    language = spoken
                 case Forgotten():
-                    then = Conversation()
-        return then
+                    return Conversation()
+        return Conversation(language, met, asked, trail, walks, said)
 
 
 def say(name: str, *options: Added) -> Reply:

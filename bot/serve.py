@@ -67,11 +67,12 @@ class House:
 
     def app(self) -> ASGIApp:
         chat = Chat(self.service, self.config.web.leave_to)
-        routes = chat.routes()
+        largest = self.config.web.largest_post
+        webhooks: dict[str, ASGIApp] = {}
         if self.intake is not None:
             secret = self.config.channels.telegram.secret
-            routes += TelegramWebhook(self.intake.accept, secret.get_secret_value() if secret else None).routes()
-        return make_app(routes, self.report, form_targets=chat.form_targets, largest_post=self.config.web.largest_post)
+            webhooks[PATH] = TelegramWebhook(self.intake.accept, secret.get_secret_value() if secret else None, largest)
+        return make_app(chat.routes(), webhooks, self.report, form_targets=chat.form_targets, largest_post=largest)
 
     async def watch_content(self) -> None:
         """Take over changed content files; a broken edit leaves the last good version serving."""

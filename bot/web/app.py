@@ -1,6 +1,6 @@
 """The web application: the chat page, the platforms' webhooks, and how the bot is doing."""
 
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -11,8 +11,10 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 Report = Callable[[], Awaitable[dict[str, object]]]
 
 
-def make_app(routes: Iterable[BaseRoute], report: Report, *, form_targets: str, largest_post: int) -> ASGIApp:
-    """The application. `report` tells how the bot is doing, with "ready" true or false."""
+def make_app(
+    routes: Iterable[BaseRoute], webhooks: Mapping[str, ASGIApp], report: Report, *, form_targets: str, largest_post: int
+) -> ASGIApp:
+    """The application. `webhooks` by their path; `report` tells how the bot is doing, with "ready" true or false."""
 
     async def health(_request: Request) -> Response:
         return PlainTextResponse("ok")
@@ -22,7 +24,12 @@ def make_app(routes: Iterable[BaseRoute], report: Report, *, form_targets: str, 
         return JSONResponse(told, 200 if told["ready"] else 503)
 
     app = Starlette(routes=[*routes, Route("/healthz", health), Route("/readyz", ready)])
-    return SmallPosts(SafeHeaders(app, form_targets), largest_post)
+    page = SmallPosts(SafeHeaders(app, form_targets), largest_post)
+
+    async def by_path(scope: Scope, receive: Receive, send: Send) -> None:
+        await webhooks.get(scope.get("path", ""), page)(scope, receive, send)
+
+    return by_path
 
 
 class SafeHeaders:
