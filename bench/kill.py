@@ -390,8 +390,13 @@ class Report:
 
     tally: Tally
     kills: int
+    settled: bool  # nothing is on its way any more, in either direction
     turning: int  # taps whose button still turns at the end
     ended: int  # exit status of the last bot, which was asked to stop
+
+    @property
+    def good(self) -> bool:
+        return self.tally.whole and self.settled and not self.turning and not self.ended
 
 
 async def drill(webhook: int, polling: int, seed: int, people: int = PEOPLE) -> Report:
@@ -417,8 +422,12 @@ async def drill(webhook: int, polling: int, seed: int, people: int = PEOPLE) -> 
                 await bot.end(signal.SIGKILL)
                 await bot.start(polling=following)
             stop.set()
-        async with asyncio.timeout(PATIENCE):
-            await quiet(bot, api)
+        try:
+            async with asyncio.timeout(PATIENCE):
+                await quiet(bot, api)
+            settled = True
+        except TimeoutError:
+            settled = False
         ended = await bot.end(signal.SIGTERM)
         for person in crowd:
             await person.listen()
@@ -428,7 +437,7 @@ async def drill(webhook: int, polling: int, seed: int, people: int = PEOPLE) -> 
         hers = judge(person.turns, person.heard, bot.starts)
         hers.faults = tuple(f"person {person.id}: {fault}" for fault in hers.faults)
         tally += hers
-    return Report(tally, len(modes), turning, ended)
+    return Report(tally, len(modes), settled, turning, ended)
 
 
 def main() -> int:
@@ -448,9 +457,11 @@ def main() -> int:
     print(f"lost {tally.lost}, out of order {tally.out_of_order}, answers to nothing {tally.strange}")
     print(f"doubled {tally.doubled} (on their way at a kill), doubled beyond that {tally.doubled_beyond}")
     print(f"buttons left turning {report.turning}; the last bot, asked to stop, ended with {report.ended}")
+    if not report.settled:
+        print(f"{PATIENCE:.0f} s after the last kill something was still on its way")
     for fault in tally.faults:
         print(fault)
-    return 0 if tally.whole else 1
+    return 0 if report.good else 1
 
 
 if __name__ == "__main__":

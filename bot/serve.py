@@ -1,6 +1,7 @@
 """Puts the house together and runs it until it is told to stop: content, store, sender, channels, web."""
 
 import asyncio
+import gc
 import signal
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
@@ -173,6 +174,8 @@ async def open_house(config: Config, content: Path = CONTENT) -> AsyncIterator[H
         house = House(config, content, service, sender)
         await open_channels(house, stack)
         await sender.resume()
+        gc.collect()
+        gc.freeze()  # the library and its index live as long as the house: the collector need not walk them at every turn
         jobs: list[Callable[[], Any]] = [house.watch_content, house.purge]
         if house.telegram is not None:
             jobs.append(house.set_up_telegram if config.web.public_url else house.poll_telegram)

@@ -15,6 +15,7 @@ async def test_nothing_is_lost_or_mixed_up_by_kills_with_the_webhook_and_polled(
     assert report.tally.faults == ()
     assert report.tally.whole
     assert report.tally.turns > 100
+    assert report.settled, "something is still on its way"
     assert report.turning == 0, "a tapped button still turns"
     assert report.ended == 0, "the bot did not end well when it was asked to"
 
