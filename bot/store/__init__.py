@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import msgspec
-from sqlalchemy import bindparam, delete, event, func, select, update
+from sqlalchemy import bindparam, delete, event, func, null, select, union_all, update
 from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
@@ -100,19 +100,22 @@ class _Forget:
 _Work = _Turn | _Sent | _Postponed | _Blocked | _Forget | _Purge
 
 # Statements are built once: building them for each turn costs more than running them.
-SEEN = select(seen.c.mark).where(seen.c.mark.in_(bindparam("marks", expanding=True)))
+KNOWN = union_all(  # what a batch of turns must know before it is decided, in one trip to the database's thread
+    select(seen.c.mark.label("key"), null().label("state")).where(seen.c.mark.in_(bindparam("marks", expanding=True))),
+    select(conversations.c.person, conversations.c.state).where(conversations.c.person.in_(bindparam("people", expanding=True))),
+)
 STATES = select(conversations.c.person, conversations.c.state).where(
     conversations.c.person.in_(bindparam("people", expanding=True))
 )
-KEEP_SEEN = seen.insert()
-_upsert = insert(conversations)
-KEEP_STATE = _upsert.on_conflict_do_update(
-    index_elements=[conversations.c.person],
-    set_={"state": _upsert.excluded.state, "day": _upsert.excluded.day, "blocked": 0},
+# Rows by the hundred go to the driver as they are: SQLAlchemy would look at every value of every row.
+KEEP_SEEN = "INSERT INTO seen (mark, day) VALUES (?, ?)"
+KEEP_STATE = (
+    "INSERT INTO conversations (person, state, day) VALUES (?, ?, ?) "
+    "ON CONFLICT (person) DO UPDATE SET state = excluded.state, day = excluded.day, blocked = 0"
 )
+KEEP_OUTBOX = "INSERT INTO outbox (id, person, channel, sealed, replies, due) VALUES (?, ?, ?, ?, ?, ?)"
 FORGET = delete(conversations).where(conversations.c.person == bindparam("gone"))
 FORGET_OUTBOX = delete(outbox).where(outbox.c.person == bindparam("gone"))
-KEEP_OUTBOX = outbox.insert()
 SENT = delete(outbox).where(outbox.c.id == bindparam("done"))
 POSTPONE = (
     update(outbox)
@@ -285,9 +288,10 @@ class Store:
 
     async def _turns(self, db: AsyncConnection, turns: Sequence[_Turn]) -> list[Kept | Exception | None]:
         """Answer these messages in order, and keep what happened."""
-        answered = set((await db.execute(SEEN, {"marks": [turn.mark for turn in turns]})).scalars())
-        rows = await db.execute(STATES, {"people": list({turn.person for turn in turns})})
-        states = {row.person: restore(row.state) for row in rows}
+        asked = {"marks": [turn.mark for turn in turns], "people": list({turn.person for turn in turns})}
+        known = (await db.execute(KNOWN, asked)).all()
+        answered = {key for key, state in known if state is None}
+        states = {key: restore(state) for key, state in known if state is not None}
         before = set(states)
         results: list[Kept | Exception | None] = []
         marks, letters, events = [], [], list[Event]()
@@ -306,7 +310,7 @@ class Store:
             answered.add(turn.mark)
             then = conversation.after(answer.events)
             states[turn.person] = then
-            marks.append({"mark": turn.mark, "day": day})
+            marks.append((turn.mark, day))
             events += answer.events
             language = then.language or conversation.language  # a person who was forgotten is still told so in her language
             letter = self._letter_for(turn, answer, language, now) if turn.sends else None
@@ -323,22 +327,22 @@ class Store:
         db: AsyncConnection,
         states: dict[bytes, Conversation],
         before: set[bytes],
-        marks: list[dict[str, object]],
+        marks: list[tuple[bytes, int]],
         letters: list[Outgoing],
         day: int,
     ) -> None:
         nothing = Conversation()
         forgotten = [{"gone": person} for person, state in states.items() if state == nothing and person in before]
-        kept = [{"person": p, "state": dump(state), "day": day} for p, state in states.items() if state != nothing]
+        kept = [(person, dump(state), day) for person, state in states.items() if state != nothing]
         if marks:
-            await db.execute(KEEP_SEEN, marks)
+            await db.exec_driver_sql(KEEP_SEEN, marks)
         if forgotten:
             await db.execute(FORGET, forgotten)
             await db.execute(FORGET_OUTBOX, forgotten)
         if kept:
-            await db.execute(KEEP_STATE, kept)
+            await db.exec_driver_sql(KEEP_STATE, kept)
         if letters:
-            await db.execute(KEEP_OUTBOX, [self._row(letter) for letter in letters])
+            await db.exec_driver_sql(KEEP_OUTBOX, [self._row(letter) for letter in letters])
 
     def _letter_for(self, turn: _Turn, answer: Answer, language: str, now: float) -> Outgoing:
         number, self._next_id = self._next_id, self._next_id + 1
@@ -346,17 +350,9 @@ class Store:
         letter = Letter(language, tuple(answer.replies))
         return Outgoing(number, turn.person, message.channel, message.address, message.receipt, letter, due=now)
 
-    def _row(self, letter: Outgoing) -> dict[str, object]:
-        return {
-            "id": letter.id,
-            "person": letter.person,
-            "channel": letter.channel,
-            "sealed": self.keys.seal(f"{letter.address}\n{letter.receipt}", letter.person),
-            "replies": _encode(letter.letter).decode(),
-            "sent": 0,
-            "tries": 0,
-            "due": letter.due,
-        }
+    def _row(self, letter: Outgoing) -> tuple[object, ...]:
+        sealed = self.keys.seal(f"{letter.address}\n{letter.receipt}", letter.person)
+        return letter.id, letter.person, letter.channel, sealed, _encode(letter.letter).decode(), letter.due
 
     async def _count(self, db: AsyncConnection, events: Iterable[Event], now: float) -> None:
         """Count what may be counted, by week: nothing in it belongs to a person."""
