@@ -35,7 +35,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from bot.config import load_config
 from bot.load import HOUSE, load_library
-from bot.serve import open_house
+from bot.serve import open_house, server_config
 from bot.store import Outgoing, Store, set_pragmas
 from bot.store.tables import conversations, metadata, outbox, seen
 from bot.web.telegram import HEADER, PATH
@@ -215,9 +215,7 @@ def listening() -> socket.socket:
 
 async def serve(app: ASGIApp, on: socket.socket) -> None:
     """Serve as bot.serve does, until the input ends."""
-    server = uvicorn.Server(
-        uvicorn.Config(app, log_config=None, access_log=False, server_header=False, date_header=False, lifespan="off")
-    )
+    server = uvicorn.Server(server_config(app))
     serving = asyncio.create_task(server.serve(sockets=[on]))
     print(on.getsockname()[1], flush=True)
     await (await orders()).read()

@@ -54,7 +54,12 @@ class Intake:
             return
         match found:
             case Message():
-                await self._answer(found)
+                try:
+                    if not await self.service.accept(found) and found.receipt:
+                        await self.client.release(found.receipt)
+                except StoreUnavailable:
+                    await self._warn(found)
+                    raise
             case Blocked(address, blocked):
                 person = self.service.store.keys.pseudonym(CHANNEL, address)
                 if blocked:
@@ -65,14 +70,6 @@ class Intake:
                 await self.client.leave(address, words, say_why=joined)
             case None:
                 self._count("ignored")
-
-    async def _answer(self, message: Message) -> None:
-        try:
-            if not await self.service.accept(message) and message.receipt:
-                await self.client.release(message.receipt)
-        except StoreUnavailable:
-            await self._warn(message)
-            raise
 
     async def _warn(self, message: Message) -> None:
         """Nothing can be kept: say the emergency number all the same, but not at every one of Telegram's repeats."""

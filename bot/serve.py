@@ -208,21 +208,25 @@ async def open_channels(house: House, stack: AsyncExitStack) -> None:
 async def serve(config: Config) -> None:
     """Run until SIGTERM or SIGINT."""
     async with open_house(config) as house:
-        server = uvicorn.Server(
-            uvicorn.Config(
-                house.app(),
-                host=config.web.host,
-                port=config.web.port,
-                log_config=None,
-                access_log=False,
-                server_header=False,
-                date_header=False,
-                timeout_graceful_shutdown=CLOSING,
-                lifespan="off",
-            )
-        )
+        server = uvicorn.Server(server_config(house.app(), config.web.host, config.web.port))
         with suppress(asyncio.CancelledError):
             await run_until_told(server)
+
+
+def server_config(app: ASGIApp, host: str = "127.0.0.1", port: int = 0) -> uvicorn.Config:
+    """How the web server runs: it writes no log of who asked what, and at the end waits CLOSING for who is being served."""
+    return uvicorn.Config(
+        app,
+        host=host,
+        port=port,
+        log_config=None,
+        access_log=False,
+        proxy_headers=False,
+        server_header=False,
+        date_header=False,
+        timeout_graceful_shutdown=CLOSING,
+        lifespan="off",
+    )
 
 
 async def run_until_told(server: uvicorn.Server) -> None:

@@ -65,12 +65,12 @@ Read = Message | Blocked | Crowd | None
 def read(update: Mapping[str, Any]) -> Read:
     """What is in an update, or None when it holds nothing for us. Raises nothing on any shape of dictionary."""
     match update:
-        case {"update_id": int(number), "message": {"chat": {"type": "private", "id": int(chat)}} as message}:
-            return read_message(number, chat, message)
-        case {"update_id": int(number), "edited_message": {"chat": {"type": "private", "id": int(chat)}} as message}:
-            return read_message(number, chat, message)
-        case {"update_id": int(number), "callback_query": {"id": str(receipt), "from": {"id": int(person)}} as query}:
+        case {"callback_query": {"id": str(receipt), "from": {"id": int(person)}} as query, "update_id": int(number)}:
             return read_tap(number, person, receipt, query)
+        case {"message": {"chat": {"type": "private", "id": int(chat)}} as message, "update_id": int(number)}:
+            return read_message(number, chat, message)
+        case {"edited_message": {"chat": {"type": "private", "id": int(chat)}} as message, "update_id": int(number)}:
+            return read_message(number, chat, message)
         case {"my_chat_member": {"chat": {"type": "private", "id": int(chat)}, "new_chat_member": {"status": str(status)}}}:
             return Blocked(str(chat), blocked=status == "kicked")
         case {"my_chat_member": {"chat": {"id": int(chat)}, "new_chat_member": {"status": str(status)}}}:

@@ -9,7 +9,7 @@ from typing import Generic, TypeVar
 
 W = TypeVar("W")
 
-LARGEST_BATCH = 256
+LARGEST_BATCH = 64  # while one batch is on its way the next is read and decided: larger ones make each wait for the other
 
 
 class StoreUnavailable(Exception):
