@@ -2,7 +2,7 @@
 
 A turn is one Telegram update: posted to the webhook, committed (SQLite, WAL, synchronous=FULL), 200 answered, the letter handed
 to the sender. Beside it stand (a) a bare uvicorn handler that checks an HMAC and echoes, (b) a bare group-commit loop without
-HTTP, (c) our own turn with one commit each. Rounds alternate, house and baseline, and only medians of ratios are to be believed:
+HTTP, (c) the same turn with one commit each. Rounds alternate, house and baseline, and only medians of ratios are to be believed:
 figures drift with the machine. Run: .venv/bin/python -m bench.turns [--quick]
 """
 
@@ -26,6 +26,7 @@ from tempfile import TemporaryDirectory, mkdtemp
 from typing import Any, cast
 from unittest.mock import patch
 
+import msgspec
 import uvicorn
 import uvloop
 from sqlalchemy import bindparam, event, select
@@ -35,8 +36,9 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from bot.config import load_config
 from bot.load import HOUSE, load_library
+from bot.model import Conversation, Message
 from bot.serve import open_house, server_config
-from bot.store import Outgoing, Store, set_pragmas
+from bot.store import Decide, Kept, Letter, Outgoing, Store, dump, restore, set_pragmas
 from bot.store.tables import conversations, metadata, outbox, seen
 from bot.web.telegram import HEADER, PATH
 
@@ -242,6 +244,40 @@ async def run_bare(_: argparse.Namespace) -> None:
     await serve(app, listening())
 
 
+class OneCommitEach(Store):
+    """(c): the same turn, kept in a transaction of its own, the ordinary way: SQLAlchemy Core, statements built once."""
+
+    SEEN = select(seen.c.mark).where(seen.c.mark == bindparam("known"))
+    STATE = select(conversations.c.state).where(conversations.c.person == bindparam("who"))
+    _upsert = insert(conversations)
+    KEEP_STATE = _upsert.on_conflict_do_update(
+        index_elements=[conversations.c.person], set_={"state": _upsert.excluded.state, "day": _upsert.excluded.day}
+    )
+    KEEP_SEEN, KEEP_OUTBOX = seen.insert(), outbox.insert()
+    LOCK = asyncio.Lock()  # SQLite takes one writer at a time; without it the others are told that the database is locked
+
+    async def turn(self, message: Message, decide: Decide, *, sends: bool) -> Kept | None:
+        person = self.keys.pseudonym(message.channel, message.address)
+        mark = self.keys.mark(message.channel, message.id)
+        async with self.LOCK, self._engine.begin() as db:
+            if (await db.execute(self.SEEN, {"known": mark})).first():
+                return None
+            row = (await db.execute(self.STATE, {"who": person})).first()
+            conversation = restore(row.state) if row else Conversation()
+            answer = decide(conversation)
+            then = conversation.after(answer.events)
+            self._next_id += 1
+            letter = Letter(then.language, tuple(answer.replies))
+            outgoing = Outgoing(self._next_id, person, message.channel, message.address, message.receipt, letter)
+            sealed = self.keys.seal(f"{message.address}\n{message.receipt}", person)
+            replies = msgspec.json.encode(letter).decode()
+            await db.execute(self.KEEP_SEEN, {"mark": mark, "day": 1})
+            await db.execute(self.KEEP_STATE, {"person": person, "state": dump(then), "day": 1})
+            kept = {"id": outgoing.id, "person": person, "channel": "telegram", "sealed": sealed, "replies": replies, "due": 0}
+            await db.execute(self.KEEP_OUTBOX, kept)
+        return Kept(answer, then.language, outgoing)
+
+
 async def run_house(options: argparse.Namespace) -> None:
     """The bot itself, from bot.serve. With --one-commit-each it is (c)."""
     on = listening()
@@ -255,7 +291,7 @@ async def run_house(options: argparse.Namespace) -> None:
             "UMBRELLA_TELEGRAM_API": options.sink,
         }
     )
-    with patch("bot.serve.Store", partial(Store, share_commits=not options.one_commit_each)):
+    with patch("bot.serve.Store", OneCommitEach if options.one_commit_each else Store):
         async with open_house(config) as house:
             handed = deque[Outgoing](maxlen=1)
 

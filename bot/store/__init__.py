@@ -12,8 +12,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
 
+import aiosqlite
 import msgspec
-from sqlalchemy import bindparam, delete, event, func, null, select, union_all, update
+from sqlalchemy import bindparam, delete, event, func, select, update
 from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
@@ -100,14 +101,11 @@ class _Forget:
 _Work = _Turn | _Sent | _Postponed | _Blocked | _Forget | _Purge
 
 # Statements are built once: building them for each turn costs more than running them.
-KNOWN = union_all(  # what a batch of turns must know before it is decided, in one trip to the database's thread
-    select(seen.c.mark.label("key"), null().label("state")).where(seen.c.mark.in_(bindparam("marks", expanding=True))),
-    select(conversations.c.person, conversations.c.state).where(conversations.c.person.in_(bindparam("people", expanding=True))),
-)
 STATES = select(conversations.c.person, conversations.c.state).where(
     conversations.c.person.in_(bindparam("people", expanding=True))
 )
-# Rows by the hundred go to the driver as they are: SQLAlchemy would look at every value of every row.
+# What every turn needs goes to the driver as it is, many turns at once: see `Batch`.
+KNOWN = "SELECT mark, NULL FROM seen WHERE mark IN (%s) UNION ALL SELECT person, state FROM conversations WHERE person IN (%s)"
 KEEP_SEEN = "INSERT INTO seen (mark, day) VALUES (?, ?)"
 KEEP_STATE = (
     "INSERT INTO conversations (person, state, day) VALUES (?, ?, ?) "
@@ -146,13 +144,13 @@ def restore(state: str) -> Conversation:
 class Store:
     """Open it before use, close it after. Everything that writes goes through one group writer."""
 
-    def __init__(self, url: str, keys: Keys, clock: Callable[[], float] = time.time, *, share_commits: bool = True) -> None:
+    def __init__(self, url: str, keys: Keys, clock: Callable[[], float] = time.time) -> None:
         self.keys = keys
         self._clock = clock
         self._url = url
         self._engine = create_async_engine(url)
         event.listen(self._engine.sync_engine, "connect", set_pragmas)
-        self._writer: GroupWriter[_Work] = GroupWriter(self._commit if share_commits else self._commit_each)
+        self._writer: GroupWriter[_Work] = GroupWriter(self._commit)
         self._connection: AsyncConnection | None = None
         self._next_id = 1
 
@@ -245,10 +243,6 @@ class Store:
             return False
         return True
 
-    async def _commit_each(self, works: list[_Work]) -> list[object]:
-        """One commit a work: what sharing commits is measured against."""
-        return [result for work in works for result in await self._commit([work])]
-
     async def _commit(self, works: list[_Work]) -> list[object]:
         if self._connection is None:
             self._connection = await self._engine.connect()
@@ -288,8 +282,8 @@ class Store:
 
     async def _turns(self, db: AsyncConnection, turns: Sequence[_Turn]) -> list[Kept | Exception | None]:
         """Answer these messages in order, and keep what happened."""
-        asked = {"marks": [turn.mark for turn in turns], "people": list({turn.person for turn in turns})}
-        known = (await db.execute(KNOWN, asked)).all()
+        batch = await Batch.on(db)
+        known = await batch.read(KNOWN, [turn.mark for turn in turns], list({turn.person for turn in turns}))
         answered = {key for key, state in known if state is None}
         states = {key: restore(state) for key, state in known if state is not None}
         before = set(states)
@@ -318,13 +312,14 @@ class Store:
                 letters.append(letter)
             results.append(Kept(answer, language, letter))
         changed = {turn.person for turn, result in zip(turns, results, strict=True) if isinstance(result, Kept)}
-        await self._keep(db, {person: states[person] for person in changed}, before, marks, letters, day)
+        await self._keep(db, batch, {person: states[person] for person in changed}, before, marks, letters, day)
         await self._count(db, events, now)
         return results
 
     async def _keep(
         self,
         db: AsyncConnection,
+        batch: "Batch",
         states: dict[bytes, Conversation],
         before: set[bytes],
         marks: list[tuple[bytes, int]],
@@ -335,14 +330,14 @@ class Store:
         forgotten = [{"gone": person} for person, state in states.items() if state == nothing and person in before]
         kept = [(person, dump(state), day) for person, state in states.items() if state != nothing]
         if marks:
-            await write_rows(db, KEEP_SEEN, marks)
+            await batch.write(KEEP_SEEN, marks)
         if forgotten:
             await db.execute(FORGET, forgotten)
             await db.execute(FORGET_OUTBOX, forgotten)
         if kept:
-            await write_rows(db, KEEP_STATE, kept)
+            await batch.write(KEEP_STATE, kept)
         if letters:
-            await write_rows(db, KEEP_OUTBOX, [self._row(letter) for letter in letters])
+            await batch.write(KEEP_OUTBOX, [self._row(letter) for letter in letters])
 
     def _letter_for(self, turn: _Turn, answer: Answer, language: str, now: float) -> Outgoing:
         number, self._next_id = self._next_id, self._next_id + 1
@@ -377,13 +372,31 @@ class Store:
         await db.rollback()
 
 
-async def write_rows(db: AsyncConnection, statement: str, rows: Sequence[tuple[object, ...]]) -> None:
-    """Write many rows in the open transaction, in one trip to the driver's thread instead of three.
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """The driver below an open transaction, for the few statements of every turn: one trip to its thread each, not three or four.
 
-    Under load every trip waits for its turn among the requests being read: the trips, not the writing, are what a commit costs.
+    Under load every trip waits its turn among the requests being read: the trips, not the work, are what a commit costs.
     """
-    driver = (await db.get_raw_connection()).driver_connection
-    await driver.executemany(statement, rows)  # type: ignore[union-attr]
+
+    driver: aiosqlite.Connection
+
+    @classmethod
+    async def on(cls, db: AsyncConnection) -> "Batch":
+        driver = (await db.get_raw_connection()).driver_connection
+        assert isinstance(driver, aiosqlite.Connection)  # noqa: S101 - for the type checker: the engine is aiosqlite's
+        return cls(driver)
+
+    async def read(self, statement: str, *values: Sequence[bytes]) -> list[tuple[bytes, str | None]]:
+        """The rows of a statement in which each %s stands for the places of one list of values."""
+        places = tuple(",".join("?" * len(some)) for some in values)
+        return [
+            (row[0], row[1])
+            for row in await self.driver.execute_fetchall(statement % places, [v for some in values for v in some])
+        ]
+
+    async def write(self, statement: str, rows: Sequence[tuple[object, ...]]) -> None:
+        await self.driver.executemany(statement, rows)
 
 
 def postponed(letter: Outgoing) -> dict[str, object]:
