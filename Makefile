@@ -7,6 +7,7 @@ BIN := .venv/bin
 .PHONY: run test check bench install install-dev clean
 
 run: install
+	$(BIN)/umbrella train
 	$(BIN)/umbrella serve
 
 test: install-dev

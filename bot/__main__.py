@@ -1,4 +1,4 @@
-"""The command line: `umbrella serve`, `chat`, `check`, `transcript`. Also `python -m bot`."""
+"""The command line: `umbrella serve`, `chat`, `check`, `train`, `transcript`. Also `python -m bot`."""
 
 import argparse
 import asyncio
@@ -18,6 +18,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     chat.add_argument("--json", action="store_true", help="print one JSON object a turn")
     chat.add_argument("--language", default="", help="the language to begin with: mn or en")
     commands.add_parser("check", help="name every fault in the content files")
+    commands.add_parser("train", help="train the danger classifier from the content, unless that has been done")
     transcript = commands.add_parser("transcript", help="print a conversation of tests/conversations with its words")
     transcript.add_argument("name", help="the file's name, or file/title; without a title, all of its conversations")
     transcript.add_argument("spoken", metavar="language", help="mn or en")
@@ -42,6 +43,11 @@ def run(options: argparse.Namespace, config: Config) -> int:
             from bot.transcript import print_transcript
 
             return print_transcript(config, options.name, options.spoken)
+        case "train":
+            from bot.train import train
+
+            print(f"the danger classifier is ready: {train(config.home)}")
+            return 0
         case _:
             from bot.load import load_guide
 

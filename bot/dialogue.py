@@ -29,7 +29,7 @@ from bot.model import (
     WentBack,
     say,
 )
-from bot.safety import Danger, cries_for_help, in_danger
+from bot.safety import Danger, cries_for_help, listen
 from bot.understand.fold import fold
 from bot.understand.language import language_of
 from bot.understand.rank import Index, understand
@@ -128,10 +128,21 @@ def options_before(library: Library, conversation: Conversation, language: str) 
 
 
 def danger(look: Look) -> Answer | None:
-    if not look.message.text or not in_danger(look.guide.danger, look.message.text):
+    """What is heard in the words themselves. Danger now: the emergency card. Less, or less sure: the ordinary answer as well."""
+    alarm = listen(look.guide.danger, look.message.text) if look.message.text else None
+    if alarm is None:
         return None
-    place = show(look, EMERGENCY)
-    return Answer(place.replies, [RiskNoticed(), *place.events])
+    noticed = RiskNoticed(alarm.level, alarm.sure)
+    if alarm.sure and alarm.level == "emergency":
+        there = show(look, EMERGENCY)
+        return Answer(there.replies, [noticed, *there.events])
+    ordinary = next(answer for decide in ORDER[1:] if (answer := decide(look)))
+    if ordinary.replies[0].name == EMERGENCY or (look.message.tap and not alarm.sure):
+        return ordinary  # she is there already, or chose from what was offered
+    if alarm.sure:
+        known = [] if ordinary.replies[0].name.startswith("talk/") else ordinary.replies
+        return Answer([say(f"talk/{alarm.level}"), *known], [noticed, *ordinary.events])
+    return Answer([*ordinary.replies, say("talk/danger-question")], [noticed, *ordinary.events])
 
 
 def cry_for_help(look: Look) -> Answer | None:

@@ -4,7 +4,7 @@ Rule 6: a card, a fact or a handler is found by being there; nothing is register
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
@@ -18,6 +18,7 @@ from bot.content import KINDS, QUOTE, Card, ContentError, DangerPhrases, Fact, L
 from bot.dialogue import BACK, EMERGENCY, MENU, START, Guide, Handler
 from bot.limits import COMMON, LABEL, MESSAGE, MESSAGES, OPTIONS, TAP
 from bot.safety import build_danger
+from bot.understand.danger import Classifier
 from bot.understand.fold import fold
 from bot.understand.language import vocabulary
 from bot.understand.rank import build_index
@@ -25,7 +26,20 @@ from bot.understand.rank import build_index
 HOUSE = Path(__file__).parent.parent
 NO_LANGUAGE = ("facts", "understanding")
 NEEDED = (START, MENU, EMERGENCY, "help/counsellor", "about/language")
-NEEDED_TALK = ("hello", "demo", "not-understood", "misunderstood", "media", "buttons", "unavailable", "page", "group")
+NEEDED_TALK = (
+    "hello",
+    "demo",
+    "not-understood",
+    "misunderstood",
+    "media",
+    "buttons",
+    "unavailable",
+    "page",
+    "group",
+    "distress",
+    "risk",
+    "danger-question",
+)
 BUTTONS = (BACK, "menu", "help", "start", "next", "continue", "restart")
 TYPED_DIGITS = re.compile(
     r"(?<![\w{])(?!20[0-3]\d(?!\d))\+?\d(?:[ -]?\d){2,}"
@@ -53,8 +67,17 @@ class Faults:
         self.found.append(f"{shown}:{line}: {what}")
 
 
-def load_guide(content: Path = HOUSE / "content", *, demo: bool = True, language: str = "mn") -> Guide:
-    """All the bot knows, ready to answer. Raises ContentError naming every fault."""
+def load_guide(
+    content: Path = HOUSE / "content",
+    *,
+    demo: bool = True,
+    language: str = "mn",
+    classifier: Callable[[Library], Classifier | None] = lambda _: None,
+) -> Guide:
+    """All the bot knows, ready to answer. Where no classifier is found, danger is heard by its phrases alone.
+
+    Raises ContentError naming every fault.
+    """
     library = load_library(content)
     found = load_handlers()
     owners = {card: handler for card in library.cards["mn"] if (handler := found.get(card.rpartition("/")[2].replace("-", "_")))}
@@ -68,7 +91,7 @@ def load_guide(content: Path = HOUSE / "content", *, demo: bool = True, language
     return Guide(
         library=library,
         handlers=owners,
-        danger=build_danger(library.danger.values()),
+        danger=build_danger(library.danger.values(), classifier(library)),
         index=build_index(
             tuple((name, ask) for cards in library.cards.values() for name, card in cards.items() for ask in card.asks)
         ),

@@ -108,7 +108,10 @@ class Asked(Event):
 
 @dataclass(frozen=True, slots=True)
 class RiskNoticed(Event):
-    """The person may be in danger. Says nothing of why: her words are never in an event."""
+    """The person may be in danger: emergency, distress or risk. Says nothing of why: her words are never in an event."""
+
+    level: str
+    sure: bool
 
 
 @dataclass(frozen=True, slots=True)

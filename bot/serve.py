@@ -15,7 +15,7 @@ import watchfiles
 from starlette.types import ASGIApp
 
 from bot.config import Config
-from bot.content import ContentError, Words
+from bot.content import ContentError, Library, Words
 from bot.dialogue import Guide
 from bot.intake import Intake
 from bot.load import HOUSE, load_guide
@@ -24,6 +24,8 @@ from bot.send import Sender
 from bot.service import Service, in_words
 from bot.store import Outgoing, Store
 from bot.store.sealing import make_keys, read_or_make_secret
+from bot.train import load_classifier
+from bot.understand.danger import Classifier
 from bot.web.app import make_app
 from bot.web.chat import Chat
 from bot.web.telegram import PATH, TelegramWebhook
@@ -129,7 +131,13 @@ class House:
 
 
 def read_guide(config: Config, content: Path) -> Guide:
-    return load_guide(content, demo=config.mode == "demo", language=config.language)
+    def classifier(library: Library) -> Classifier | None:
+        found = load_classifier(config.home, library, content)
+        if found is None:
+            log.warning("danger_classifier_missing", where="run: umbrella train")
+        return found
+
+    return load_guide(content, demo=config.mode == "demo", language=config.language, classifier=classifier)
 
 
 def telegram_texts(guide: Guide) -> dict[str, Any]:

@@ -4,7 +4,7 @@ import pytest
 
 from bot.dialogue import Guide, respond
 from bot.model import Conversation, Message
-from bot.safety import cries_for_help, in_danger
+from bot.safety import cries_for_help, listen
 
 
 def first_reply(guide: Guide, text: str, language: str = "mn") -> str:
@@ -20,7 +20,7 @@ def test_danger_is_heard_joined_to_any_other_utterance(guide: Guide) -> None:
         for number, phrase in enumerate(phrases)
         for other in others[number % 7 :: 7]
         for said in (f"{phrase}, {other}", f"{other}. {phrase}")
-        if not in_danger(guide.danger, said)
+        if listen(guide.danger, said) is None
     ]
     assert missed == []
 
@@ -66,6 +66,6 @@ def test_no_everyday_question_is_heard_as_danger(guide: Guide) -> None:
         for name, card in cards.items()
         if name.partition("/")[0] in ("registration", "internal", "return", "campaign", "menu", "talk")
         for ask in card.asks
-        if in_danger(guide.danger, ask)
+        if listen(guide.danger, ask)
     ]
     assert rung == []

@@ -24,7 +24,7 @@ def test_a_pipe_gets_one_json_object_a_turn() -> None:
     ]  # fmt: skip
     assert [turn["language"] for turn in turns] == ["mn", "mn", "mn", "mn", "en"]
     assert turns[2]["replies"][0]["text"].startswith("102")
-    assert "RiskNoticed" in turns[2]["events"]
+    assert "RiskNoticed emergency True" in turns[2]["events"]
     assert {"name", "label"} == set(turns[1]["replies"][-1]["options"][0])
 
 
