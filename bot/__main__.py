@@ -18,7 +18,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     chat.add_argument("--json", action="store_true", help="print one JSON object a turn")
     chat.add_argument("--language", default="", help="the language to begin with: mn or en")
     commands.add_parser("check", help="name every fault in the content files")
-    commands.add_parser("train", help="train the danger classifier from the content, unless that has been done")
+    commands.add_parser("train", help="train what hears danger and tells cards apart, unless that has been done")
     transcript = commands.add_parser("transcript", help="print a conversation of tests/conversations with its words")
     transcript.add_argument("name", help="the file's name, or file/title; without a title, all of its conversations")
     transcript.add_argument("spoken", metavar="language", help="mn or en")
@@ -46,7 +46,7 @@ def run(options: argparse.Namespace, config: Config) -> int:
         case "train":
             from bot.train import train
 
-            print(f"the danger classifier is ready: {train(config.home)}")
+            print("trained:", *train(config.home))
             return 0
         case _:
             from bot.load import load_guide

@@ -32,7 +32,7 @@ from bot.model import (
 from bot.safety import Danger, cries_for_help, listen
 from bot.understand.fold import fold
 from bot.understand.language import language_of
-from bot.understand.rank import Index, understand
+from bot.understand.rank import Understood
 
 START, MENU, EMERGENCY, GREETING, BACK = "menu/start", "menu/main", "help/emergency", "talk/greeting", "back"
 
@@ -64,7 +64,7 @@ class Guide:
     library: Library
     handlers: Mapping[str, Handler]  # by the card they answer
     danger: Danger
-    index: Index
+    understand: Callable[[str], Understood]
     vocabulary: Mapping[str, frozenset[str]]
     labels: Mapping[str, str]  # folded label -> the one card that has it
     demo: bool = True  # numbers are not yet verified, and the first meeting says so
@@ -200,7 +200,7 @@ def meaning(look: Look) -> Answer | None:
     """What the words mean: the card when sure, a choice of the likeliest when not."""
     if not look.message.text:
         return None
-    understood = understand(look.guide.index, look.message.text)
+    understood = look.guide.understand(look.message.text)
     if understood.card:
         return show(look, understood.card)
     if understood.candidates:

@@ -6,6 +6,7 @@ Rule 6: a card, a fact or a handler is found by being there; nothing is register
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from pkgutil import iter_modules
@@ -18,10 +19,10 @@ from bot.content import KINDS, QUOTE, Card, ContentError, DangerPhrases, Fact, L
 from bot.dialogue import BACK, EMERGENCY, MENU, START, Guide, Handler
 from bot.limits import COMMON, LABEL, MESSAGE, MESSAGES, OPTIONS, TAP
 from bot.safety import build_danger
-from bot.understand.danger import Classifier
 from bot.understand.fold import fold
 from bot.understand.language import vocabulary
-from bot.understand.rank import build_index
+from bot.understand.linear import Linear
+from bot.understand.rank import build_index, by_classifier, by_nearest_phrase
 
 HOUSE = Path(__file__).parent.parent
 NO_LANGUAGE = ("facts", "understanding")
@@ -72,9 +73,10 @@ def load_guide(
     *,
     demo: bool = True,
     language: str = "mn",
-    classifier: Callable[[Library], Classifier | None] = lambda _: None,
+    trained: Callable[[Library], "Trained"] = lambda _: Trained(),
 ) -> Guide:
-    """All the bot knows, ready to answer. Where no classifier is found, danger is heard by its phrases alone.
+    """All the bot knows, ready to answer. Where nothing is trained yet, danger is heard by its phrases alone and
+    questions are understood by the nearest phrase.
 
     Raises ContentError naming every fault.
     """
@@ -87,19 +89,34 @@ def load_guide(
             f"cards of kind flow and files in handlers/ must match: without handler {sorted(flows - set(owners))}, "
             f"with a handler but of another kind {sorted(set(owners) - flows)}"
         )
+    classifiers = trained(library)
+    understand = (
+        partial(by_classifier, classifiers.cards) if classifiers.cards else partial(by_nearest_phrase, build_index(asks(library)))
+    )
     phrases = {name: [ask for card in cards.values() for ask in card.asks] for name, cards in library.cards.items()}
     return Guide(
         library=library,
         handlers=owners,
-        danger=build_danger(library.danger.values(), classifier(library)),
-        index=build_index(
-            tuple((name, ask) for cards in library.cards.values() for name, card in cards.items() for ask in card.asks)
-        ),
+        danger=build_danger(library.danger.values(), classifiers.danger),
+        understand=understand,
         vocabulary=vocabulary(phrases),
         labels=labels(library),
         demo=demo,
         language=language,
     )
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What has been trained from this content: nothing, until `umbrella train` has run."""
+
+    danger: Linear | None = None
+    cards: Linear | None = None
+
+
+def asks(library: Library) -> tuple[tuple[str, str], ...]:
+    """What people write when they need a card, in every language, as (card, phrase)."""
+    return tuple((name, ask) for cards in library.cards.values() for name, card in cards.items() for ask in card.asks)
 
 
 def labels(library: Library) -> dict[str, str]:

@@ -8,8 +8,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from bot.content import DangerPhrases
-from bot.understand.danger import KINDS, Classifier, probabilities
+from bot.understand.danger import KINDS, probabilities
 from bot.understand.fold import words
+from bot.understand.linear import Linear
 
 LEVELS = KINDS[1:]  # emergency: danger now · distress: violence, despair · risk: strong signs of exploitation
 
@@ -20,7 +21,7 @@ class Danger:
 
     anywhere: Mapping[str, tuple[tuple[str, ...], ...]]
     alone: frozenset[tuple[str, ...]]
-    classifier: Classifier | None = None
+    classifier: Linear | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +32,7 @@ class Alarm:
     sure: bool
 
 
-def build_danger(phrases: Iterable[DangerPhrases], classifier: Classifier | None = None) -> Danger:
+def build_danger(phrases: Iterable[DangerPhrases], classifier: Linear | None = None) -> Danger:
     """What to listen for."""
     anywhere: dict[str, list[tuple[str, ...]]] = {}
     alone = set()
@@ -53,7 +54,8 @@ def listen(danger: Danger, utterance: str) -> Alarm | None:
     harmless, *levels = probabilities(danger.classifier, said)
     level = LEVELS[levels.index(max(levels))]
     chance = 1 - harmless
-    return Alarm(level, chance >= danger.classifier.sure) if chance >= danger.classifier.maybe else None
+    figures = danger.classifier.figures
+    return Alarm(level, chance >= figures["sure"]) if chance >= figures["maybe"] else None
 
 
 def holds_phrase(danger: Danger, said: list[str]) -> bool:

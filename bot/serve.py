@@ -18,14 +18,13 @@ from bot.config import Config
 from bot.content import ContentError, Library, Words
 from bot.dialogue import Guide
 from bot.intake import Intake
-from bot.load import HOUSE, load_guide
+from bot.load import HOUSE, Trained, load_guide
 from bot.log import log
 from bot.send import Sender
 from bot.service import Service, in_words
 from bot.store import Outgoing, Store
 from bot.store.sealing import make_keys, read_or_make_secret
-from bot.train import load_classifier
-from bot.understand.danger import Classifier
+from bot.train import load_trained
 from bot.web.app import make_app
 from bot.web.chat import Chat
 from bot.web.telegram import PATH, TelegramWebhook
@@ -131,13 +130,13 @@ class House:
 
 
 def read_guide(config: Config, content: Path) -> Guide:
-    def classifier(library: Library) -> Classifier | None:
-        found = load_classifier(config.home, library, content)
-        if found is None:
-            log.warning("danger_classifier_missing", where="run: umbrella train")
+    def trained(library: Library) -> Trained:
+        found = load_trained(config.home, library, content)
+        if found.danger is None:
+            log.warning("not_trained", where="run: umbrella train")
         return found
 
-    return load_guide(content, demo=config.mode == "demo", language=config.language, classifier=classifier)
+    return load_guide(content, demo=config.mode == "demo", language=config.language, trained=trained)
 
 
 def telegram_texts(guide: Guide) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from bot.model import Event, Message
 from bot.service import Received, Service
 from bot.store import Store
 from bot.store.sealing import make_keys
-from bot.train import load_classifier
+from bot.train import load_trained
 from bot.web.chat import as_dict
 
 IN_MEMORY = "sqlite+aiosqlite://"
@@ -26,7 +26,7 @@ async def chat(config: Config, *, as_json: bool, language: str) -> int:
     store = Store(IN_MEMORY, make_keys(bytes(32)))
     await store.open()
     service = Service(
-        load_guide(demo=config.mode == "demo", language=config.language, classifier=partial(load_classifier, config.home)), store
+        load_guide(demo=config.mode == "demo", language=config.language, trained=partial(load_trained, config.home)), store
     )
     show = show_json if as_json else show_pretty if sys.stdout.isatty() else show_plain
     try:

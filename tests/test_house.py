@@ -38,7 +38,19 @@ THE_EDGE = {
     "bot.__main__",
 }  # may import what they need, but no handler
 PURE = ("bot.model", "bot.limits", "bot.content", "bot.safety", "bot.dialogue", "bot.channels", "bot.understand", "handlers")
-HARMLESS = {"array", "collections", "dataclasses", "functools", "itertools", "math", "re", "typing", "unicodedata", "zlib"}
+HARMLESS = {
+    "array",
+    "collections",
+    "dataclasses",
+    "functools",
+    "itertools",
+    "json",
+    "math",
+    "re",
+    "typing",
+    "unicodedata",
+    "zlib",
+}
 THE_WORLD = {
     "now",
     "today",

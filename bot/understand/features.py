@@ -4,7 +4,7 @@ The same function serves training and run time, so that the two cannot drift apa
 """
 
 from array import array
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from itertools import pairwise
 from math import log, sqrt
 from zlib import crc32
@@ -48,13 +48,3 @@ def rarities(texts: Sequence[Sequence[str]]) -> "array[float]":
             for number in counts:
                 spread[number] += 1
     return array("f", (log((1 + len(texts)) / (1 + count)) + 1 for count in spread))
-
-
-def dot(features: Mapping[int, float], weights: Sequence[float], classes: int, bias: Sequence[float]) -> list[float]:
-    """One score a class: `weights` holds, feature after feature, one weight for each class."""
-    scores = list(bias)
-    for number, weight in features.items():
-        at = number * classes
-        for kind in range(classes):
-            scores[kind] += weight * weights[at + kind]
-    return scores

@@ -1,6 +1,7 @@
-"""Which cards an utterance may mean: the nearest of the phrases that the cards list under `asks`, in every language at once.
+"""Which cards an utterance may mean, learnt from the phrases that the cards list under `asks`, in every language at once.
 
-Nearness is the cosine between bags of folded letter groups and words, each weighted by how rare it is among all phrases.
+A trained classifier tells best. Until there is one, the nearest of the phrases does: nearness is the cosine between bags of
+folded letter groups and words, each weighted by how rare it is among all phrases.
 """
 
 from array import array
@@ -12,6 +13,7 @@ from itertools import accumulate, pairwise
 from math import log, sqrt
 
 from bot.understand.fold import CAP, words
+from bot.understand.linear import Linear, scores
 
 SURE = 0.62  # from here on the card is shown at once
 LIKELY = 0.30  # from here on it is offered as a button
@@ -103,8 +105,8 @@ def rank(index: Index, utterance: str) -> list[tuple[str, float]]:
     return sorted(best.items(), key=lambda found: -found[1])
 
 
-def understand(index: Index, utterance: str) -> Understood:
-    """The card this utterance means when that is clear, and the likeliest cards when it is not."""
+def by_nearest_phrase(index: Index, utterance: str) -> Understood:
+    """The card this utterance means when that is clear, and the likeliest cards when it is not, by the nearest of the phrases."""
     ranked = rank(index, utterance)
     likely = [found for found in ranked[:CANDIDATES] if found[1] >= LIKELY]
     if not likely:
@@ -112,3 +114,15 @@ def understand(index: Index, utterance: str) -> Understood:
     (card, score), second = likely[0], likely[1][1] if len(likely) > 1 else 0.0
     sure = score >= SURE and (score - second >= AHEAD or score > 0.9)
     return Understood(card if sure else "", tuple(name for name, _ in likely))
+
+
+def by_classifier(linear: Linear, utterance: str) -> Understood:
+    """The same by a classifier, whose class "" stands for everything that no card is about."""
+    said = words(utterance[:CAP])
+    ranked = sorted(zip(scores(linear, said), linear.names, strict=True), reverse=True)
+    nothing = next(score for score, name in ranked if name == "")
+    (best, card), (second, _), *_ = likely = [found for found in ranked if found[1]][:CANDIDATES]
+    if not said or nothing - best >= linear.figures["nothing"]:
+        return Understood()
+    sure = best >= linear.figures["sure"] and best - second >= linear.figures["ahead"]
+    return Understood(card if sure else "", tuple(name for _, name in likely))
