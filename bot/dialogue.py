@@ -66,7 +66,7 @@ class Guide:
     danger: Danger
     understand: Callable[[str], Understood]
     vocabulary: Mapping[str, frozenset[str]]
-    labels: Mapping[str, str]  # folded label -> the one card that has it
+    labels: Mapping[str, str]  # folded label -> the one card, or language, that it names
     demo: bool = True  # numbers are not yet verified, and the first meeting says so
     language: str = "mn"  # when nothing tells
 

@@ -120,8 +120,11 @@ def asks(library: Library) -> tuple[tuple[str, str], ...]:
 
 
 def labels(library: Library) -> dict[str, str]:
-    """The card that each label names, by the folded label. A label that two cards share names neither."""
+    """What each label names wherever it is typed, by its folded form: a card, or a language; neither where two share one."""
     owners: dict[str, set[str]] = {}
+    for language in library.languages:
+        for option in library.part(language, "about/language").options:
+            owners.setdefault(fold(option.label), set()).add(option.name)
     for cards in library.cards.values():
         for name, card in cards.items():
             if not name.startswith("talk/"):

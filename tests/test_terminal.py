@@ -3,7 +3,13 @@
 import json
 import subprocess
 import sys
+from itertools import groupby
 from pathlib import Path
+
+import pytest
+
+from bot.transcript import spoken
+from tests.conftest import SCRIPTS, named
 
 ROOT = Path(__file__).parent.parent
 
@@ -26,6 +32,28 @@ def test_a_pipe_gets_one_json_object_a_turn() -> None:
     assert turns[2]["replies"][0]["text"].startswith("102")
     assert "RiskNoticed emergency True" in turns[2]["events"]
     assert {"name", "label"} == set(turns[1]["replies"][-1]["options"][0])
+
+
+@pytest.mark.parametrize("language", ["mn", "en"])
+def test_every_conversation_goes_the_same_in_the_terminal(language: str) -> None:
+    """All scripts in one talk, everything forgotten between them; but those with what a terminal cannot send."""
+    lines: list[str] = []
+    expected: dict[int, tuple[str, list[str]]] = {}  # number of the line -> script, replies
+    for name, conversations in SCRIPTS.items():
+        for title, turns in conversations.items():
+            if any("sends" in turn or "hint" in turn for turn in turns):
+                continue
+            lines += ["/tap about/delete", "/tap yes"] + ([] if turns[0].get("first") else ["/tap menu/start"])
+            for turn in turns:
+                said, tap = (spoken(turn.get(does, ""), language) for does in ("user", "tap"))
+                expected[len(lines)] = f"{name}: {title}", named(turn["bot"])
+                lines.append(said or f"/tap {tap}")
+    told = umbrella("chat", "--json", "--language", language, said="\n".join(lines) + "\n")
+    assert told.returncode == 0, told.stderr
+    answers = [json.loads(line) for line in told.stdout.splitlines()]
+    assert len(answers) == len(lines)
+    for number, (script, names) in expected.items():
+        assert [name for name, _ in groupby(reply["name"] for reply in answers[number]["replies"])] == names, script
 
 
 def test_a_pipe_without_json_gets_the_words_with_numbered_options() -> None:
