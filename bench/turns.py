@@ -273,7 +273,15 @@ class OneCommitEach(Store):
             replies = msgspec.json.encode(letter).decode()
             await db.execute(self.KEEP_SEEN, {"mark": mark, "day": 1})
             await db.execute(self.KEEP_STATE, {"person": person, "state": dump(then), "day": 1})
-            kept = {"id": outgoing.id, "person": person, "channel": "telegram", "sealed": sealed, "replies": replies, "due": 0}
+            kept = {
+                "id": outgoing.id,
+                "person": person,
+                "channel": "telegram",
+                "sealed": sealed,
+                "replies": replies,
+                "due": 0,
+                "born": 0,
+            }
             await db.execute(self.KEEP_OUTBOX, kept)
         return Kept(answer, then.language, outgoing)
 
@@ -374,7 +382,15 @@ class Commits:
             await self.db.execute(self.KEEP_STATE, [{"person": person, "state": self.STATE, "day": 1} for person in people])
             letter = self.LETTER
             letters = [
-                {"id": next(self.ids), "person": person, "channel": "telegram", "sealed": bytes(60), "replies": letter, "due": 0}
+                {
+                    "id": next(self.ids),
+                    "person": person,
+                    "channel": "telegram",
+                    "sealed": bytes(60),
+                    "replies": letter,
+                    "due": 0,
+                    "born": 0,
+                }
                 for person, _, _ in batch
             ]
             await self.db.execute(outbox.insert(), letters)

@@ -6,6 +6,7 @@ its own name: UMBRELLA_TELEGRAM_API). Secrets come from the environment only. A 
 
 import os
 from collections.abc import Iterator, Mapping
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -131,6 +132,4 @@ def put(settings: dict[str, Any], key: tuple[str, ...], value: str) -> None:
 
 
 def nearest(name: str, known: Mapping[str, object]) -> str:
-    from difflib import get_close_matches
-
     return next(iter(get_close_matches(name, known, n=1, cutoff=0.0)), "")

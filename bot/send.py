@@ -61,6 +61,7 @@ class Sender:
     per_second: float
     burst_per_chat: int
     tries: int
+    keeps: float  # seconds after which a letter is too old to be sent
     clock: Callable[[], float] = time.time
     channels: dict[str, Channel] = field(default_factory=dict)
     counts: dict[str, int] = field(default_factory=dict)  # for staff: sent, given up, blocked
@@ -163,6 +164,9 @@ class Sender:
             self.drop(letter.person)
             await self._keep(self.store.mark_blocked(letter.person, blocked=True))
             return None
+        if self.clock() - letter.born >= self.keeps:
+            await self._give_up(letter, problem)
+            return None
         if problem.halt:
             if not channel.halted:
                 log.error("channel_halted", channel=letter.channel, kind=problem.kind)
@@ -172,10 +176,13 @@ class Sender:
             channel.paused_until = max(channel.paused_until, self.clock() + problem.wait)
             return await self._later(letter, problem.wait)
         if letter.tries + 1 >= self.tries:
-            self._count("given_up", problem.kind)
-            await self._keep(self.store.mark_sent(letter))
+            await self._give_up(letter, problem)
             return None
         return await self._later(replace(letter, tries=letter.tries + 1), min(2.0**letter.tries, LONGEST_WAIT))
+
+    async def _give_up(self, letter: Outgoing, problem: SendError) -> None:
+        self._count("given_up", problem.kind)
+        await self._keep(self.store.mark_sent(letter))
 
     async def _later(self, letter: Outgoing, seconds: float) -> Outgoing:
         letter = replace(letter, due=self.clock() + seconds)

@@ -14,6 +14,7 @@ import uvicorn
 import watchfiles
 from starlette.types import ASGIApp
 
+from bot.channels.telegram import COMMANDS
 from bot.config import Config
 from bot.content import ContentError, Library, Words
 from bot.dialogue import Guide
@@ -141,8 +142,6 @@ def read_guide(config: Config, content: Path) -> Guide:
 
 def telegram_texts(guide: Guide) -> dict[str, Any]:
     """What Telegram shows outside the chat: each command is described by the label of the card it leads to."""
-    from bot.channels.telegram import COMMANDS
-
     library, languages = guide.library, guide.library.languages
     about = {language: library.part(language, "talk/hello").messages[0] for language in languages}
     return {
@@ -166,21 +165,24 @@ async def open_house(config: Config, content: Path = CONTENT) -> AsyncIterator[H
     keys = make_keys(read_or_make_secret(config.key.get_secret_value() if config.key else None, config.home))
     store = Store(config.database_url, keys)
     await store.open()
-    async with AsyncExitStack() as stack:
+    async with AsyncExitStack() as stack:  # closed from the last to the first: what writes before what it writes to
         stack.push_async_callback(store.close)
         service = Service(guide, store)
+        telegram = await open_telegram(config, stack)
 
         def render(letter: Outgoing) -> list[Words]:
             language = letter.letter.language or service.guide.language
             return in_words(letter.letter.replies, language, service.guide.library)
 
-        send = config.send
-        sender = Sender(store, render, send.per_second, send.burst_per_chat, send.tries)
+        send, hours = config.send, config.keep.outbox_hours
+        sender = Sender(store, render, send.per_second, send.burst_per_chat, send.tries, keeps=hours * 3600.0)
         stack.push_async_callback(sender.close)
         service.send = sender.add
-        house = House(config, content, service, sender)
-        await open_channels(house, stack)
-        await sender.resume()
+        intake = Intake(service, sender, telegram) if telegram is not None else None
+        house = House(config, content, service, sender, intake=intake, telegram=telegram)
+        if telegram is not None:
+            sender.open({"telegram": telegram})
+            await sender.resume()
         gc.collect()
         gc.freeze()  # the library and its index live as long as the house: the collector need not walk them at every turn
         jobs: list[Callable[[], Any]] = [house.watch_content, house.purge]
@@ -199,17 +201,17 @@ async def open_house(config: Config, content: Path = CONTENT) -> AsyncIterator[H
         yield house
 
 
-async def open_channels(house: House, stack: AsyncExitStack) -> None:
-    settings = house.config.channels.telegram
+async def open_telegram(config: Config, stack: AsyncExitStack) -> Any:
+    """Telegram's client, when its token is set, else None."""
+    settings = config.channels.telegram
     if settings.token is None:
-        return
-    platform = import_module("bot.platforms.telegram")  # aiogram takes seconds and 100 MB: only when it is needed
-    house.telegram = platform.TelegramClient(settings.token.get_secret_value(), settings.api)
-    stack.push_async_callback(house.telegram.close)
-    house.sender.open({"telegram": house.telegram})
-    house.intake = Intake(house.service, house.sender, house.telegram)
-    if house.config.web.public_url and settings.secret is None:
+        return None
+    if config.web.public_url and settings.secret is None:
         log.error("telegram_webhook_refuses_everything", where="set UMBRELLA_TELEGRAM_SECRET")
+    platform = import_module("bot.platforms.telegram")  # aiogram takes seconds and 100 MB: only when it is needed
+    client = platform.TelegramClient(settings.token.get_secret_value(), settings.api)
+    stack.push_async_callback(client.close)
+    return client
 
 
 async def serve(config: Config) -> None:

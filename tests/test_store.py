@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -85,7 +86,6 @@ async def test_one_turn_that_fails_does_not_undo_its_neighbours(guide: Guide, st
 
 
 async def test_after_a_failure_of_ours_the_person_is_still_told_where_help_is(store: Store, guide: Guide) -> None:
-    from dataclasses import replace
 
     def fail(_turn: object) -> Answer:
         raise ZeroDivisionError
@@ -188,3 +188,15 @@ def test_the_key_is_made_once_and_readable_by_its_owner_alone(tmp_path: Path) ->
 def test_a_bad_key_is_refused_with_the_way_to_make_one(tmp_path: Path, given: str) -> None:
     with pytest.raises(BadKey, match="64 hex digits"):
         read_or_make_secret(given, tmp_path)
+
+
+async def test_a_letter_that_is_put_off_again_and_again_is_forgotten_in_its_time_all_the_same(
+    dated: Store, guide: Guide, clock: Clock
+) -> None:
+    await Service(guide, dated).accept(tap(1, "signs/list"))
+    (letter,) = await dated.waiting()
+    for _ in range(30):
+        clock.now += 3600
+        await dated.postpone(replace(letter, due=clock.now + 60))
+        await dated.purge(conversations_days=30, seen_days=2, outbox_hours=24)
+    assert await dated.waiting() == []

@@ -349,3 +349,24 @@ async def test_an_update_of_any_size_beyond_the_limit_is_refused_unread(tmp_path
         huge = b" " * (house.config.web.largest_post + 1)
         async with platform.post(f"{house.config.web.public_url}{PATH}", data=huge, headers={HEADER: SECRET}) as answer:
             assert answer.status == 413
+
+
+async def test_what_is_on_its_way_when_the_bot_is_stopped_still_goes_out(tmp_path: Path, telegram: TelegramStandIn) -> None:
+    async with telegram_house(tmp_path, telegram) as house:
+        anna = telegram.person(1)
+        await meet(anna, house.service.guide)
+        telegram.slow_next("sendMessage", 0.5)
+        anna.tap("menu/help")
+        await telegram.wait_for(lambda: house.sender.waiting == 1, 5, "the answer is on its way")
+    assert [sent.text for sent in anna.received][-1:] == texts(house.service.guide, "mn", "menu/help")
+
+
+async def test_a_letter_that_has_become_too_old_is_given_up_and_counted(tmp_path: Path, telegram: TelegramStandIn) -> None:
+    async with telegram_house(tmp_path, telegram) as house:
+        anna = telegram.person(1)
+        await meet(anna, house.service.guide)
+        house.sender.keeps = 0.0
+        telegram.fail_next("sendMessage", 500, "Internal Server Error", times=50)
+        anna.tap("menu/help")
+        await telegram.wait_for(lambda: house.sender.counts.get("given_up") == 1, 5, "the letter is given up")
+        assert await house.service.store.waiting() == []

@@ -7,7 +7,7 @@ import sqlite3
 import time
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
@@ -50,6 +50,7 @@ class Outgoing:
     sent: int = 0
     tries: int = 0
     due: float = 0.0
+    born: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +112,7 @@ KEEP_STATE = (
     "INSERT INTO conversations (person, state, day) VALUES (?, ?, ?) "
     "ON CONFLICT (person) DO UPDATE SET state = excluded.state, day = excluded.day, blocked = 0"
 )
-KEEP_OUTBOX = "INSERT INTO outbox (id, person, channel, sealed, replies, due) VALUES (?, ?, ?, ?, ?, ?)"
+KEEP_OUTBOX = "INSERT INTO outbox (id, person, channel, sealed, replies, due, born) VALUES (?, ?, ?, ?, ?, ?, ?)"
 FORGET = delete(conversations).where(conversations.c.person == bindparam("gone"))
 FORGET_OUTBOX = delete(outbox).where(outbox.c.person == bindparam("gone"))
 SENT = delete(outbox).where(outbox.c.id == bindparam("done"))
@@ -225,11 +226,9 @@ class Store:
         letters = []
         for row in rows:
             address, _, receipt = self.keys.unseal(row.sealed, row.person).partition("\n")
-            letters.append(
-                Outgoing(
-                    row.id, row.person, row.channel, address, receipt, _letter.decode(row.replies), row.sent, row.tries, row.due
-                )
-            )
+            letter = _letter.decode(row.replies)
+            how_far = row.sent, row.tries, row.due, row.born
+            letters.append(Outgoing(row.id, row.person, row.channel, address, receipt, letter, *how_far))
         return letters
 
     async def ready(self) -> bool:
@@ -277,7 +276,7 @@ class Store:
                 case _Purge():
                     await db.execute(delete(conversations).where(conversations.c.day < work.conversations_before))
                     await db.execute(delete(seen).where(seen.c.day < work.seen_before))
-                    await db.execute(delete(outbox).where(outbox.c.due < work.outbox_before))
+                    await db.execute(delete(outbox).where(outbox.c.born < work.outbox_before))
         return results
 
     async def _turns(self, db: AsyncConnection, turns: Sequence[_Turn]) -> list[Kept | Exception | None]:
@@ -343,11 +342,11 @@ class Store:
         number, self._next_id = self._next_id, self._next_id + 1
         message = turn.message
         letter = Letter(language, tuple(answer.replies))
-        return Outgoing(number, turn.person, message.channel, message.address, message.receipt, letter, due=now)
+        return Outgoing(number, turn.person, message.channel, message.address, message.receipt, letter, due=now, born=now)
 
     def _row(self, letter: Outgoing) -> tuple[object, ...]:
         sealed = self.keys.seal(f"{letter.address}\n{letter.receipt}", letter.person)
-        return letter.id, letter.person, letter.channel, sealed, _encode(letter.letter).decode(), letter.due
+        return letter.id, letter.person, letter.channel, sealed, _encode(letter.letter).decode(), letter.due, letter.born
 
     async def _count(self, db: AsyncConnection, events: Iterable[Event], now: float) -> None:
         """Count what may be counted, by week: nothing in it belongs to a person."""
@@ -401,11 +400,6 @@ class Batch:
 
 def postponed(letter: Outgoing) -> dict[str, object]:
     return {"late": letter.id, "sent_": letter.sent, "tries_": letter.tries, "due_": letter.due}
-
-
-def later(letter: Outgoing, *, due: float, sent: int, tries: int) -> Outgoing:
-    """The same letter, due later."""
-    return replace(letter, due=due, sent=sent, tries=tries)
 
 
 def database_file(url: str) -> Path | None:

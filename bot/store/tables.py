@@ -33,7 +33,8 @@ outbox = Table(
     Column("replies", Text, nullable=False),  # names of replies and the language: never a person's words
     Column("sent", Integer, nullable=False, server_default="0"),  # how many of its messages have gone out
     Column("tries", Integer, nullable=False, server_default="0"),
-    Column("due", Float, nullable=False),  # seconds since 1970; deleted when sent, or after keep.outbox_hours
+    Column("due", Float, nullable=False),  # seconds since 1970
+    Column("born", Float, nullable=False),  # seconds since 1970; deleted when sent, or keep.outbox_hours later
 )
 
 counts = Table(

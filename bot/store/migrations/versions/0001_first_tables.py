@@ -34,6 +34,7 @@ def upgrade() -> None:
         sa.Column("sent", sa.Integer, nullable=False, server_default="0"),
         sa.Column("tries", sa.Integer, nullable=False, server_default="0"),
         sa.Column("due", sa.Float, nullable=False),
+        sa.Column("born", sa.Float, nullable=False),
     )
     op.create_index("ix_outbox_person", "outbox", ["person"])
     op.create_table(
