@@ -6,7 +6,6 @@ Folding a skeleton gives the same skeleton. Time is linear in the length of the 
 
 import re
 import unicodedata
-from collections.abc import Iterator
 
 CAP = 600  # characters of a message that are read as a question; danger is looked for in the whole
 
@@ -23,34 +22,35 @@ ACCENTS = str.maketrans({"ö": "o", "ü": "u", "ä": "a", "é": "e", "è": "e", 
 LOOK_ALIKE = str.maketrans("aeopcyxkmthb", "аеорсухкмтнв")  # Latin letters that slip into a Cyrillic word
 
 IS_CYRILLIC = re.compile(r"[а-яёөүєїɵұўһі]")
+IS_LATIN = re.compile(r"[a-z]")
 APOSTROPHE = re.compile(r"(?<=\w)['’`ʼ](?=\w)")
 WORD = re.compile(r"[^\W_]+")
-REPEATED = re.compile(r"(.)\1+")
-NOT = re.compile(r"(?<=..)hgoi?$|(?<=.[^scz])k[ov]i?$")  # -хгүй, typed -hgui, -hgu, -ku, -kv
 
 CONSONANT = "[bcdghjklmnprstzʃ]"
-LETTERS = [  # in this order: each group of letters before those it is made of
+LETTERS = [  # over all words at once, each with a blank before and after it; in this order: groups before what they are made of
     (re.compile(pattern), skeleton)
     for pattern, skeleton in (
-        (r"^yv", "yav"),  # yvj for явж
+        (r"(?<= )yv", "yav"),  # yvj for явж
         (r"4(?=[aeiouvwy])", "c"),  # ч typed by its look
         (r"6(?=[aeiouvwy])", "ʃ"),  # ш likewise
         (r"w", "v"),
         (r"q", "c"),
         (r"f", "p"),
         (r"vv", "o"),
-        (r"(.)\1+", r"\1"),
+        (r"([^ ])\1+", r"\1"),
         (r"kh|k?x", "h"),
         (r"hh+", "h"),
         (r"sh", "ʃ"),
         (r"t[sz]", "c"),
         (r"ch", "c"),
-        (r"zh", "j"),
-        (r"dj", "j"),
-        (rf"(?<={CONSONANT})v(?={CONSONANT}|$)|^v(?={CONSONANT})", "o"),  # v for ү: hvn, vne
+        (r"zh|dj", "j"),
+        (rf"(?<={CONSONANT})v(?={CONSONANT}| )|(?<= )v(?={CONSONANT})", "o"),  # v for ү: hvn, vne
         (r"ye", "e"),
         (r"y(?![aou])", "i"),
         (r"u", "o"),
+        (r"([^ ])\1+", r"\1"),
+        (r"(?<=[^ ][^ ])hgoi?(?= )|(?<=[^ ][^ scz])k[ov]i?(?= )", "hgo"),  # -хгүй, typed -hgui, -hgu, -ku, -kv
+        (r"([^ ])\1+", r"\1"),
     )
 ]
 
@@ -68,28 +68,25 @@ SHORT_FORMS = {  # what people leave out, as skeletons
 
 def words(text: str) -> list[str]:
     """The folded words of a text, in order."""
-    return list(fold_each(text))
+    return fold(text).split()
 
 
 def fold(text: str) -> str:
     """The text as its skeleton: folded words with one blank between them."""
-    return " ".join(fold_each(text))
-
-
-def fold_each(text: str) -> Iterator[str]:
     plain = APOSTROPHE.sub("", unicodedata.normalize("NFC", text.lower()))
-    for match in WORD.finditer(plain):
-        skeleton = fold_word(match[0])
-        if short := SHORT_FORMS.get(skeleton):
-            yield from short.split()
-        elif skeleton:
-            yield skeleton
-
-
-def fold_word(word: str) -> str:
-    """The skeleton of one word in lower case."""
-    if not word.isascii():
-        word = word.translate(LOOK_ALIKE).translate(CYRILLIC) if IS_CYRILLIC.search(word) else word.translate(ACCENTS)
+    said = WORD.findall(plain)
+    if not plain.isascii():
+        said = [word if word.isascii() else letters(word) for word in said]
+    folded = f" {' '.join(said)} "
     for pattern, skeleton in LETTERS:
-        word = pattern.sub(skeleton, word)
-    return REPEATED.sub(r"\1", NOT.sub("hgo", REPEATED.sub(r"\1", word)))
+        folded = pattern.sub(skeleton, folded)
+    return " ".join(SHORT_FORMS.get(word, word) for word in folded.split())
+
+
+def letters(word: str) -> str:
+    """A word with letters beyond a to z, in letters from a to z and ʃ."""
+    if not IS_CYRILLIC.search(word):
+        return word.translate(ACCENTS)
+    if IS_LATIN.search(word):
+        word = word.translate(LOOK_ALIKE)
+    return word.translate(CYRILLIC)
