@@ -25,9 +25,11 @@ from typing import Any, Literal, NamedTuple
 
 import aiohttp
 
+from bot.config import load_config
 from bot.content import put_into_words
 from bot.dialogue import START, Guide, respond
-from bot.load import HOUSE, load_guide
+from bot.files import HOUSE
+from bot.guide import open_guide
 from bot.model import Conversation, Message, say
 from bot.understand.fold import fold
 
@@ -251,10 +253,9 @@ def template() -> None:
     import bot.platforms.telegram  # imported only when Telegram is on: it takes seconds
     import bot.serve
     from bot.__main__ import main
-    from bot.config import load_config
 
-    guide = bot.serve.read_guide(load_config(), bot.serve.CONTENT)
-    setattr(bot.serve, "read_guide", lambda *_: guide)  # noqa: B010 - mypy would not have it assigned
+    guide = open_guide(load_config())
+    setattr(bot.serve, "open_guide", lambda *_: guide)  # noqa: B010 - mypy would not have it assigned
     print(flush=True)
     for line in sys.stdin:
         child = os.fork()
@@ -402,7 +403,7 @@ class Report:
 async def drill(webhook: int, polling: int, seed: int, people: int = PEOPLE) -> Report:
     """So many rounds with the webhook, then so many polled, over the same people and data."""
     dice = random.Random(seed)
-    deck = make_deck(load_guide())
+    deck = make_deck(open_guide(load_config()))
     modes = [False] * webhook + [True] * polling
     async with AsyncExitStack() as stack:
         home = Path(stack.enter_context(TemporaryDirectory(prefix="kill-", ignore_cleanup_errors=True)))

@@ -35,7 +35,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from bot.config import load_config
-from bot.load import HOUSE, load_library
+from bot.files import HOUSE
+from bot.load import load_library
 from bot.model import Conversation, Message
 from bot.serve import open_house, server_config
 from bot.store import Decide, Kept, Letter, Outgoing, Store, dump, restore, set_pragmas

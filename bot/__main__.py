@@ -1,12 +1,15 @@
-"""The command line: `umbrella serve`, `chat`, `check`, `train`, `transcript`. Also `python -m bot`."""
+"""The command line: `umbrella serve`, `chat`, `ask`, `check`, `train`, `evaluate` and others. Also `python -m bot`."""
 
 import argparse
 import asyncio
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 from bot.config import Config, ConfigError, load_config
 from bot.content import ContentError
+from bot.files import CONTENT
+from bot.load import NotTrained
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -18,13 +21,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
     chat.add_argument("--json", action="store_true", help="print one JSON object a turn")
     chat.add_argument("--language", default="", help="the language to begin with: mn or en")
     commands.add_parser("check", help="name every fault in the content files")
-    commands.add_parser("train", help="train what hears danger and tells cards apart, unless that has been done")
+    train = commands.add_parser("train", help="train what hears danger and tells cards apart, unless that has been done")
+    train.add_argument("--content", type=Path, default=CONTENT, help="the content to learn from")
+    train.add_argument("--models", type=Path, help="the folder to keep it in (default: where serve looks)")
+    asking = commands.add_parser("ask", help="what is understood of each line of standard input, as JSON")
+    asking.add_argument("--json", action="store_true", required=True, help='lines of {"text": …, "language": optional}')
+    evaluation = commands.add_parser("evaluate", help="how well questions and danger are understood, on wordings kept back")
+    evaluation.add_argument("--json", action="store_true", help="print the table as JSON")
+    measure = commands.add_parser("benchmark", help="how well any labelled phrases are learnt, such as public sets")
+    measure.add_argument("what", choices=["understanding"])
+    measure.add_argument("--train", type=Path, required=True, help='lines of {"text": …, "label": … or null}')
+    measure.add_argument("--test", type=Path, required=True, help="the same, to be asked")
     transcript = commands.add_parser("transcript", help="print a conversation of tests/conversations with its words")
     transcript.add_argument("name", help="the file's name, or file/title; without a title, all of its conversations")
     transcript.add_argument("spoken", metavar="language", help="mn or en")
     options = parser.parse_args(arguments)
     try:
         return run(options, load_config())
+    except NotTrained as problem:
+        print(problem, file=sys.stderr)
+        return 1
     except (ConfigError, ContentError) as problem:
         print(problem, file=sys.stderr)
         print(f"\n{len(str(problem).splitlines())} to mend; then start again.", file=sys.stderr)
@@ -43,16 +59,33 @@ def run(options: argparse.Namespace, config: Config) -> int:
             from bot.transcript import print_transcript
 
             return print_transcript(config, options.name, options.spoken)
+        case "ask":
+            from bot.ask import ask
+            from bot.guide import open_guide
+
+            return ask(open_guide(config))
+        case "evaluate":
+            from bot.evaluate import as_json, as_table, evaluate
+            from bot.guide import open_guide
+
+            rows = evaluate(open_guide(config))
+            print(as_json(rows) if options.json else as_table(rows))
+            return 0
+        case "benchmark":
+            from bot.benchmark import run as benchmark
+
+            return benchmark(options.train, options.test)
         case "train":
             from bot.train import train
 
-            print("trained:", *train(config.home))
+            models = options.models or config.models
+            print("trained:" if train(models, options.content) else "had been trained already:", models)
             return 0
         case _:
-            from bot.load import load_guide
+            from bot.load import load_library
 
-            guide = load_guide()
-            print(f"{len(guide.library.cards['mn'])} cards in {len(guide.library.languages)} languages: no fault found.")
+            library = load_library(CONTENT)
+            print(f"{len(library.cards['mn'])} cards in {len(library.languages)} languages: no fault found.")
             return 0
 
 

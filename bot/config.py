@@ -67,6 +67,12 @@ class Config(Section):
     channels: Channels
     key: SecretStr | None = None
     home: Path = Path("var")
+    model: Path | None = None
+
+    @property
+    def models(self) -> Path:
+        """Where what was trained is kept."""
+        return self.model or self.home / "model"
 
     @property
     def database_url(self) -> str:

@@ -91,6 +91,11 @@ class Library:
     def languages(self) -> tuple[str, ...]:
         return tuple(self.cards)
 
+    @property
+    def asks(self) -> tuple[tuple[str, str], ...]:
+        """What people write when they need a card, in every language, as (card, phrase)."""
+        return tuple((name, ask) for cards in self.cards.values() for name, card in cards.items() for ask in card.asks)
+
     def card(self, language: str, place: str) -> Card:
         """The card that this place is, or is a part of."""
         return self.cards[language][place.partition(".")[0]]
@@ -112,7 +117,9 @@ class DangerPhrases:
     """What people say when they are in danger, in one language: content/<language>/danger.yaml."""
 
     words: tuple[str, ...]  # a message that is only this is a cry for help
-    emergency: tuple[str, ...]  # anywhere in a message
+    emergency: tuple[str, ...]  # anywhere in a message: danger now
+    distress: tuple[str, ...] = ()  # violence, despair
+    risk: tuple[str, ...] = ()  # strong signs of exploitation
 
 
 HEADING = re.compile(r"^## ([a-z][a-z0-9-]*)\s*$")

@@ -11,10 +11,12 @@ from functools import partial
 from bot.content import Library, Option, offered
 from bot.model import (
     COMMON,
+    SAFETY_LINE,
     Added,
     Answer,
     AttachmentReceived,
     Conversation,
+    DoorNoticed,
     Event,
     LanguageNoticed,
     Message,
@@ -25,15 +27,23 @@ from bot.model import (
     RiskNoticed,
     Said,
     StepReached,
+    Suspected,
     Went,
     WentBack,
     say,
 )
 from bot.safety import Danger, cries_for_help, listen
+from bot.understand.doors import OTHER, WORK, Doors, door_of
+from bot.understand.features import Reader, Utterance
 from bot.understand.fold import fold
 from bot.understand.language import language_of
-from bot.understand.rank import Understood
+from bot.understand.linear import Linear
+from bot.understand.rank import Understood, rank
 
+OFFERED = 3  # cards offered when it is not clear which is meant
+CLEARLY = 3  # words that must tell before the bot changes its language of its own accord
+ON_SAFETY = ("signs/", "trafficking/", "help/", "talk/not-understood")  # where the door a person came by offers one more button
+DOORS = {OTHER: Added("signs/friend"), WORK: Added("signs/officials")}
 START, MENU, EMERGENCY, GREETING, BACK = "menu/start", "menu/main", "help/emergency", "talk/greeting", "back"
 
 
@@ -57,16 +67,34 @@ class Turn:
 Handler = Callable[[Turn], Answer]
 
 
+@dataclass(frozen=True, slots=True)
+class FollowUp:
+    """What a short question asks about the card just read: for each place or section, the card that answers it there."""
+
+    leads: tuple[tuple[str, str], ...]
+
+    def lead(self, place: str) -> str:
+        """The card that answers it after this place, by the longest name that fits; "" when none does."""
+        return max(
+            ((name, card) for name, card in self.leads if place.startswith(name)), key=lambda lead: len(lead[0]), default=("", "")
+        )[1]
+
+
 @dataclass(frozen=True)
 class Guide:
     """All the bot knows. Read once, never changed; a new one takes its place when content files change."""
 
     library: Library
     handlers: Mapping[str, Handler]  # by the card they answer
+    reader: Reader
     danger: Danger
-    understand: Callable[[str], Understood]
+    cards: Linear  # tells the cards apart
+    near: Mapping[str, frozenset[str]]  # card -> the cards of its section and those it leads to
+    follow_ups: Mapping[str, FollowUp]
+    doors: Doors
     vocabulary: Mapping[str, frozenset[str]]
     labels: Mapping[str, str]  # folded label -> the one card, or language, that it names
+    fresh: bool = True  # the classifiers were trained from just this content
     demo: bool = True  # numbers are not yet verified, and the first meeting says so
     language: str = "mn"  # when nothing tells
 
@@ -78,27 +106,40 @@ class Look:
     guide: Guide
     conversation: Conversation
     message: Message
+    said: Utterance
 
 
 def respond(guide: Guide, conversation: Conversation, message: Message) -> Answer:
     """Answer one message. The conversation that results is `conversation.after(events)`."""
-    noticed = notice_language(guide, conversation, message)
-    conversation = conversation.after(noticed) if noticed and not conversation.language else conversation
-    message = typed_or_tapped(guide, conversation, message)
-    look = Look(guide, conversation, message)
+    said = guide.reader.read(message.text)
+    noticed = [*notice_language(guide, conversation, message, said), *notice_door(guide, conversation, said)]
+    asked = conversation  # what was asked and said last still counts as the answer is read
+    for event in noticed:
+        asked = asked.with_event(event)
+    look = Look(guide, asked, typed_or_tapped(guide, asked, message), said)
     replies, events = next(answer for decide in ORDER if (answer := decide(look)))
-    replies, met = first_meeting(guide, conversation, message, replies)
-    replies = [*replies[:-1], with_common_options(replies[-1], conversation, events)]
+    replies = watched(look, replies, events)
+    replies, met = first_meeting(guide, look.conversation, look.message, replies)
+    replies = [*replies[:-1], with_common_options(replies[-1], look.conversation, events)]
     return Answer(replies, [*noticed, *met, *(Said(reply.name, reply.options) for reply in replies), *events])
 
 
-def notice_language(guide: Guide, conversation: Conversation, message: Message) -> list[Event]:
-    """At the first message: the language of its words, else the one the person's app is set to, else the house's own."""
+def notice_language(guide: Guide, conversation: Conversation, message: Message, said: Utterance) -> list[Event]:
+    """At the first message: the language of its words, else the one the person's app is set to, else the house's own.
+
+    Later: the other language, when she clearly writes it.
+    """
+    written, telling = language_of(message.text, said.words, guide.vocabulary)
     if conversation.language:
-        return []
-    written = language_of(message.text, guide.vocabulary) if message.text else ""
+        return [LanguageNoticed(written)] if telling >= CLEARLY and written != conversation.language else []
     hint = message.language.partition("-")[0].lower()
     return [LanguageNoticed(written or (hint if hint in guide.library.languages else guide.language))]
+
+
+def notice_door(guide: Guide, conversation: Conversation, said: Utterance) -> list[Event]:
+    """For whom she asks, when her words tell."""
+    door = door_of(guide.doors, said.words)
+    return [DoorNoticed(door)] if door and door != conversation.door else []
 
 
 def typed_or_tapped(guide: Guide, conversation: Conversation, message: Message) -> Message:
@@ -129,24 +170,50 @@ def options_before(library: Library, conversation: Conversation, language: str) 
 
 def danger(look: Look) -> Answer | None:
     """What is heard in the words themselves. Danger now: the emergency card. Less, or less sure: the ordinary answer as well."""
-    alarm = listen(look.guide.danger, look.message.text) if look.message.text else None
-    if alarm is None:
-        return None
-    noticed = RiskNoticed(alarm.level, alarm.sure)
+    heard = listen(look.guide.danger, look.said, [scores for scores in look.conversation.suspected if scores])
+    if heard.alarm is None:
+        if not heard.evidence and not any(look.conversation.suspected):
+            return None
+        ordinary = ordinary_answer(look)
+        return Answer(ordinary.replies, [Suspected(heard.evidence), *ordinary.events])
+    alarm = heard.alarm
+    noticed = [RiskNoticed(alarm.level, alarm.sure), Suspected(heard.evidence)]
+    ordinary = ordinary_answer(look)
+    first = ordinary.replies[0].name
     if alarm.sure and alarm.level == "emergency":
-        there = show(look, EMERGENCY)
-        return Answer(there.replies, [noticed, *there.events])
-    ordinary = next(answer for decide in ORDER[1:] if (answer := decide(look)))
-    if ordinary.replies[0].name == EMERGENCY or (look.message.tap and not alarm.sure):
+        below = [Added(first)] if look.guide.library.has(first) and not first.startswith(("talk/", EMERGENCY)) else []
+        there = show(look, for_whom(look, EMERGENCY))
+        return Answer([say(there.replies[0].name, *below)], [*noticed, *there.events])
+    if first.startswith(EMERGENCY) or (look.message.tap and not alarm.sure):
         return ordinary  # she is there already, or chose from what was offered
     if alarm.sure:
-        known = [] if ordinary.replies[0].name.startswith("talk/") else ordinary.replies
-        return Answer([say(f"talk/{alarm.level}"), *known], [noticed, *ordinary.events])
-    return Answer([*ordinary.replies, say("talk/danger-question")], [noticed, *ordinary.events])
+        known = [] if first.startswith("talk/") else ordinary.replies
+        return Answer([say(for_whom(look, f"talk/{alarm.level}")), *known], [*noticed, *ordinary.events])
+    return Answer([*ordinary.replies, say("talk/danger-question")], [*noticed, *ordinary.events])
+
+
+def ordinary_answer(look: Look) -> Answer:
+    """What would be answered if nothing had been heard."""
+    return next(answer for decide in ORDER[1:] if (answer := decide(look)))
+
+
+def for_whom(look: Look, place: str) -> str:
+    """The place, or what it says to somebody who worries about another, when her words tell that."""
+    other = f"{place}.{OTHER}"
+    worried = look.guide.library.has(other) and door_of(look.guide.doors, look.said.words) == OTHER
+    return other if worried else place
+
+
+def watched(look: Look, replies: list[Reply], events: list[Event]) -> list[Reply]:
+    """A question about danger that was not answered is not forgotten: for a few turns the number stands above the answer."""
+    answered = any(isinstance(event, RiskNoticed | Misread) for event in events)
+    if not look.conversation.watch or answered or replies[0].name.startswith(EMERGENCY):
+        return replies
+    return [say(SAFETY_LINE), *replies]
 
 
 def cry_for_help(look: Look) -> Answer | None:
-    return show(look, EMERGENCY) if look.message.text and cries_for_help(look.guide.danger, look.message.text) else None
+    return show(look, EMERGENCY) if cries_for_help(look.guide.danger, look.said) else None
 
 
 def answer_to_question(look: Look) -> Answer | None:
@@ -200,13 +267,26 @@ def meaning(look: Look) -> Answer | None:
     """What the words mean: the card when sure, a choice of the likeliest when not."""
     if not look.message.text:
         return None
-    understood = look.guide.understand(look.message.text)
+    understood = understand(look.guide, look.said, look.conversation.place)
     if understood.card:
         return show(look, understood.card)
     if understood.candidates:
-        likely = tuple(Added(card) for card in understood.candidates)
+        likely = tuple(Added(card) for card in understood.candidates[:OFFERED])
         return Answer([say("talk/not-understood.candidates", *likely, Added("help/counsellor"))], [NotUnderstood()])
     return None
+
+
+def understand(guide: Guide, said: Utterance, place: str = "") -> Understood:
+    """What an utterance means to somebody who is at this place. A follow-up is about the card she has just read."""
+    here = place.partition(".")[0]
+    known = guide.library.cards[guide.language].keys()
+    understood = rank(guide.cards, said, guide.near.get(here, frozenset()), known)
+    if not understood.follows:
+        return understood
+    follow_up = guide.follow_ups[understood.follows]
+    lead = follow_up.lead(place)
+    leads = dict.fromkeys(card for _, card in follow_up.leads)
+    return Understood(lead, (lead,) if lead else tuple(leads), understood.confidence)
 
 
 def nothing(look: Look) -> Answer | None:
@@ -283,4 +363,6 @@ def with_common_options(reply: Reply, conversation: Conversation, events: list[E
     common: tuple[Added, ...] = COMMON
     if name in (START, MENU) and conversation.after(events).trail in ((), (name,)):
         common = COMMON[:2]
+    if conversation.door in DOORS and name.startswith(ON_SAFETY):
+        common = (DOORS[conversation.door], *common)
     return Reply(name, (*reply.options, *(option for option in common if option[0] != name)))

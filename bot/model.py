@@ -5,11 +5,14 @@ Rule 3: no event has a free-text field, so a person's words cannot be kept by mi
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
+SAFETY_LINE = "talk/safety-line"
 TRAIL = 12  # how far "back" reaches
 WALKS = 6  # how many half-read step cards are remembered
+SUSPICIONS = 2  # how many messages back what was heard of danger counts
+WATCH = 2  # turns after an unanswered question about danger in which the number is said again
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +118,20 @@ class RiskNoticed(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class Suspected(Event):
+    """How much her words told of danger: the scores of one message, in hundredths, or () for nothing. Figures, never words."""
+
+    scores: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class DoorNoticed(Event):
+    """For whom she asks: me, other, or work."""
+
+    door: str
+
+
+@dataclass(frozen=True, slots=True)
 class Misread(Event):
     """The person says that the bot misunderstood her."""
 
@@ -157,6 +174,9 @@ class Conversation:
     trail: tuple[str, ...] = ()  # places, the present one last
     walks: tuple[tuple[str, str], ...] = ()  # step cards begun and not finished, and the step reached
     said: tuple[Reply, ...] = ()  # the last turn's replies
+    suspected: tuple[tuple[int, ...], ...] = ()  # what was heard of danger in her last messages, as figures
+    watch: int = 0  # turns in which the number is said again, since the question about danger was not answered
+    door: str = ""  # for whom she asks, once that is known
 
     @property
     def place(self) -> str:
@@ -165,30 +185,41 @@ class Conversation:
 
     def after(self, events: Iterable[Event]) -> "Conversation":
         """The conversation once these events have happened."""
-        language, met, trail, walks = self.language, self.met, self.trail, self.walks
-        said: tuple[Reply, ...] = ()
-        asked = ""  # an unanswered question does not outlive the next turn
+        then = replace(self, asked="", said=())  # an unanswered question does not outlive the next turn
         for event in events:
-            match event:
-                case Said(name, options):
-                    said = (*said, Reply(name, options))
-                case Went(place):
-                    if not trail or place != trail[-1]:
-                        trail = (*trail, place)[-TRAIL:]
-                case WentBack():
-                    trail = trail[:-1]
-                case StepReached(card, step):
-                    others = tuple(walk for walk in walks if walk[0] != card)
-                    walks = (*others, (card, step))[-WALKS:] if step else others
-                case Asked(place):
-                    asked = place
-                case Met():
-                    met = True
-                case LanguageNoticed(spoken) | LanguageChosen(spoken):
-                    language = spoken
-                case Forgotten():
-                    return Conversation()
-        return Conversation(language, met, asked, trail, walks, said)
+            then = then.with_event(event)
+        return then
+
+    def with_event(self, event: Event) -> "Conversation":
+        """The conversation once this one event has happened."""
+        match event:
+            case Said(name, options):
+                watch = self.watch - 1 if name == SAFETY_LINE else self.watch
+                return replace(self, said=(*self.said, Reply(name, options)), watch=watch)
+            case Went(place) if place != self.place:
+                return replace(self, trail=(*self.trail, place)[-TRAIL:])
+            case WentBack():
+                return replace(self, trail=self.trail[:-1])
+            case StepReached(card, step):
+                others = tuple(walk for walk in self.walks if walk[0] != card)
+                return replace(self, walks=(*others, (card, step))[-WALKS:] if step else others)
+            case Asked(place):
+                return replace(self, asked=place)
+            case Met():
+                return replace(self, met=True)
+            case LanguageNoticed(spoken) | LanguageChosen(spoken):
+                return replace(self, language=spoken)
+            case Suspected(scores):
+                return replace(self, suspected=(*self.suspected, scores)[-SUSPICIONS:])
+            case RiskNoticed(_, sure):
+                return replace(self, watch=0 if sure else WATCH)
+            case Misread():
+                return replace(self, suspected=(), watch=0)
+            case DoorNoticed(door):
+                return replace(self, door=door)
+            case Forgotten():
+                return Conversation()
+        return self
 
 
 def say(name: str, *options: Added) -> Reply:

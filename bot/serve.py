@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import signal
+import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
@@ -16,21 +17,21 @@ from starlette.types import ASGIApp
 
 from bot.channels.telegram import COMMANDS
 from bot.config import Config
-from bot.content import ContentError, Library, Words
+from bot.content import ContentError, Words
 from bot.dialogue import Guide
+from bot.files import CONTENT
+from bot.guide import open_guide
 from bot.intake import Intake
-from bot.load import HOUSE, Trained, load_guide
+from bot.load import NotTrained
 from bot.log import log
 from bot.send import Sender
 from bot.service import Service, in_words
 from bot.store import Outgoing, Store
 from bot.store.sealing import make_keys, read_or_make_secret
-from bot.train import load_trained
 from bot.web.app import make_app
 from bot.web.chat import Chat
 from bot.web.telegram import PATH, TelegramWebhook
 
-CONTENT = HOUSE / "content"
 PURGE_EVERY = 3600.0  # seconds
 CLOSING = 2  # seconds that requests under way have when the bot stops
 
@@ -47,6 +48,7 @@ class House:
     content_faults: int = 0  # in files changed since the last good version
     watching: asyncio.Event = field(default_factory=asyncio.Event)  # set once changes to content files are seen
     content_changed: asyncio.Event = field(default_factory=asyncio.Event)  # set, and at once cleared, when files were read anew
+    to_learn: asyncio.Event = field(default_factory=asyncio.Event)  # set when phrases have changed since they were learnt
     intake: Intake | None = None
     telegram: Any = None  # bot.platforms.telegram.TelegramClient, imported only when Telegram is on
 
@@ -86,15 +88,25 @@ class House:
 
     async def reload(self) -> None:
         try:
-            self.service.guide = await asyncio.to_thread(read_guide, self.config, self.content)
+            self.service.guide = await asyncio.to_thread(open_guide, self.config, self.content)
             self.content_faults = 0
             log.info("content_reloaded", count=len(self.service.guide.library.cards["mn"]))
+            if not self.service.guide.fresh:
+                self.to_learn.set()
         except ContentError as problem:
             faults = str(problem).splitlines()
             self.content_faults = len(faults)
             log.error("content_broken", count=len(faults), faults=faults[:20])
         self.content_changed.set()
         self.content_changed.clear()
+
+    async def learn_anew(self) -> None:
+        """Learn again when what there is to learn has changed. Until that is done, what was learnt before serves."""
+        while True:
+            await self.to_learn.wait()
+            self.to_learn.clear()
+            await learn(self.config, self.content)
+            await self.reload()
 
     async def purge(self) -> None:
         """Forget, every hour, what has been kept for its time."""
@@ -130,14 +142,26 @@ class House:
         await self.telegram.poll(self.intake.accept, self.config.channels.telegram.poll_seconds, self.stop)
 
 
-def read_guide(config: Config, content: Path) -> Guide:
-    def trained(library: Library) -> Trained:
-        found = load_trained(config.home, library, content)
-        if found.danger is None:
-            log.warning("not_trained", where="run: umbrella train")
-        return found
+async def learn(config: Config, content: Path) -> None:
+    """Train from the content in a process of its own: what it needs for that is large, and goes with it."""
+    log.info("learning", where="half a minute")
+    command = "-m", "bot", "train", "--content", str(content), "--models", str(config.models)
+    process = await asyncio.create_subprocess_exec(sys.executable, *command, stdout=asyncio.subprocess.DEVNULL)
+    try:
+        if await process.wait():
+            log.error("not_learnt", where="run: umbrella train")
+    finally:
+        if process.returncode is None:
+            process.terminate()
 
-    return load_guide(content, demo=config.mode == "demo", language=config.language, trained=trained)
+
+async def open_or_learn(config: Config, content: Path) -> Guide:
+    """The guide; where nothing was ever trained, that is done first. Raises ContentError."""
+    try:
+        return open_guide(config, content)
+    except NotTrained:
+        await learn(config, content)
+        return open_guide(config, content)
 
 
 def telegram_texts(guide: Guide) -> dict[str, Any]:
@@ -159,9 +183,9 @@ def telegram_texts(guide: Guide) -> dict[str, Any]:
 async def open_house(config: Config, content: Path = CONTENT) -> AsyncIterator[House]:
     """The house, open and working. Closing it finishes the turns in hand and sends or keeps the outbox.
 
-    Raises ContentError, StoreUnavailable or BadKey when it cannot be opened.
+    Raises ContentError, StoreUnavailable or BadKey when it cannot be opened, and NotTrained when nothing could be learnt.
     """
-    guide = read_guide(config, content)
+    guide = await open_or_learn(config, content)
     keys = make_keys(read_or_make_secret(config.key.get_secret_value() if config.key else None, config.home))
     store = Store(config.database_url, keys)
     await store.open()
@@ -180,6 +204,8 @@ async def open_house(config: Config, content: Path = CONTENT) -> AsyncIterator[H
         service.send = sender.add
         intake = Intake(service, sender, telegram) if telegram is not None else None
         house = House(config, content, service, sender, intake=intake, telegram=telegram)
+        if not guide.fresh:
+            house.to_learn.set()
         if telegram is not None:
             sender.open({"telegram": telegram})
             await sender.resume()
@@ -189,13 +215,15 @@ async def open_house(config: Config, content: Path = CONTENT) -> AsyncIterator[H
         if house.telegram is not None:
             jobs.append(house.set_up_telegram if config.web.public_url else house.poll_telegram)
         tasks = [asyncio.create_task(job(), name=job.__name__) for job in jobs]
+        learner = asyncio.create_task(house.learn_anew())
 
         async def end_jobs() -> None:
             house.stop.set()
+            learner.cancel()
             _, late = await asyncio.wait(tasks, timeout=1.0)
             for task in late:
                 task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            await asyncio.gather(learner, *tasks, return_exceptions=True)
 
         stack.push_async_callback(end_jobs)
         yield house

@@ -4,18 +4,16 @@ import asyncio
 import sys
 from collections.abc import AsyncIterator
 from dataclasses import fields
-from functools import partial
 from itertools import count
 
 import msgspec
 
 from bot.config import Config
-from bot.load import load_guide
+from bot.guide import open_guide
 from bot.model import Event, Message
 from bot.service import Received, Service
 from bot.store import Store
 from bot.store.sealing import make_keys
-from bot.train import load_trained
 from bot.web.chat import as_dict
 
 IN_MEMORY = "sqlite+aiosqlite://"
@@ -25,9 +23,7 @@ async def chat(config: Config, *, as_json: bool, language: str) -> int:
     """Read messages from standard input until it ends. A line `/tap NAME` presses an option."""
     store = Store(IN_MEMORY, make_keys(bytes(32)))
     await store.open()
-    service = Service(
-        load_guide(demo=config.mode == "demo", language=config.language, trained=partial(load_trained, config.home)), store
-    )
+    service = Service(open_guide(config), store)
     show = show_json if as_json else show_pretty if sys.stdout.isatty() else show_plain
     try:
         number = 0

@@ -1,159 +1,123 @@
-"""Trains, from the content, what tells danger and what tells the cards apart. Only here is scikit-learn needed.
+"""Trains, from the content, what hears danger and what tells the cards apart. Only here is scikit-learn needed.
 
-Each classifier is kept under UMBRELLA_HOME by the hash of what it learnt from: unchanged content is not learnt again.
+What was trained is kept by the digest of what it was learnt from: unchanged content is not learnt again.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+import os
+from collections.abc import Sequence
 from dataclasses import replace
-from hashlib import sha256
 from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
-import yaml
+import numpy as np
 
 from bot.content import Library
-from bot.load import HOUSE, Loader, Trained, asks, load_library
-from bot.understand.danger import KINDS, probabilities
-from bot.understand.features import SLOTS, rarities, vector
+from bot.files import CONTENT, Faults
+from bot.lessons import LOOKALIKE, Lesson, digest, read_lessons
+from bot.load import NotTrained, Trained, load_library, load_reader
+from bot.understand.danger import KINDS, chances
+from bot.understand.features import Reader, Seen, rarities, weigh
 from bot.understand.fold import words
-from bot.understand.linear import Linear, from_bytes, make_linear, to_bytes
+from bot.understand.linear import Linear, from_bytes, make_linear, scores, to_bytes
 
-CONTENT = HOUSE / "content"
-# Cards whose asks tell of danger themselves, and of which kind.
-TOLD_BY = {
-    "help/emergency": "emergency",
-    "help/violence": "distress",
-    "help/feelings": "distress",
-    "trafficking/passport": "risk",
-    "trafficking/debt": "risk",
-    "trafficking/scam-centres": "risk",
-    "trafficking/domestic-work": "risk",
-    "trafficking/forced-labour": "risk",
-    "trafficking/entertainment": "risk",
-    "trafficking/boyfriend": "risk",
-}
-# Sections whose asks are ordinary questions. Those of the other cards may be either, and teach nothing here.
-ORDINARY = ("registration/", "internal/", "campaign/", "about/", "menu/", "talk/", "return/avrr", "return/who", "return/before")
-PHRASES = 3  # how often a reviewed phrase counts: short and plain, where the messages are long
-VERSION = 1  # of how it is trained: a change trains anew
-SMALLEST = 0.02  # weights below this are left out: that costs nothing that could be measured
 # Chosen on the cards' `tries`: from "sure" on and leading by "ahead" it is answered; "nothing" below nonsense it is not guessed.
 CARD_FIGURES = {"sure": -0.45, "ahead": 0.15, "nothing": 0.2}
-SURE, MAYBE = 0.005, 0.05  # share of ordinary messages that may be taken for danger
+FALSE_ALARMS = {KINDS[0]: (0.004, 0.05), LOOKALIKE: (0.08, 0.3)}  # share of harmless messages that may be: sure, or asked about
+FOLDS = 5  # one of so many messages is kept back to set the thresholds by
 
 
-Lessons = list[tuple[str, str]]  # message, and its class
+def load_trained(models: Path, library: Library, content: Path = CONTENT) -> Trained:
+    """What was trained from this content, else the latest that was trained from other content. Raises NotTrained."""
+    wanted = digest(library, content)
+    newest_first = sorted(models.glob("cards-*.bin"), key=lambda path: path.stat().st_mtime, reverse=True)
+    digests = [path.stem.removeprefix("cards-") for path in newest_first]
+    for found in sorted(digests, key=lambda digest: digest != wanted):
+        try:
+            danger, cards = (from_bytes(path_of(models, kind, found).read_bytes()) for kind in ("danger", "cards"))
+            return Trained(danger, cards, fresh=found == wanted)
+        except (OSError, ValueError):
+            continue
+    raise NotTrained("nothing has been trained yet: run `umbrella train` (half a minute)")
 
 
-def load_trained(home: Path, library: Library, content: Path = CONTENT) -> Trained:
-    """What was trained from this content. Each is None when there is none yet."""
-    return Trained(
-        danger=read(path_of(home, "danger", danger_lessons(library, content))),
-        cards=read(path_of(home, "cards", card_lessons(library, content))),
-    )
-
-
-def train(home: Path, content: Path = CONTENT) -> list[Path]:
-    """Train, unless that has been done for this content, and give back where the classifiers are kept."""
+def train(models: Path, content: Path = CONTENT) -> bool:
+    """Train from the content and keep what came of it in this folder. False when that had been done already."""
     library = load_library(content)
-    danger, cards = danger_lessons(library, content), card_lessons(library, content)
-    return [keep(path_of(home, "danger", danger), danger, fit_danger), keep(path_of(home, "cards", cards), cards, fit_cards)]
+    wanted = digest(library, content)
+    if all(path_of(models, kind, wanted).exists() for kind in ("danger", "cards")):
+        return False
+    reader, lessons = load_reader(content, Faults(content.parent)), read_lessons(library, content)
+    models.mkdir(parents=True, exist_ok=True, mode=0o700)
+    older = list(models.glob("*.bin"))
+    keep(path_of(models, "danger", wanted), fit_danger(lessons.danger, reader))
+    keep(path_of(models, "cards", wanted), fit_cards(lessons.cards, reader))
+    for path in older:
+        path.unlink(missing_ok=True)
+    return True
 
 
-def keep(path: Path, learnt: Lessons, fit: Callable[[Lessons], Linear]) -> Path:
-    """Fit and write, unless the file is there, and take away what was learnt from older content."""
-    if read(path) is None:
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        unfinished = path.with_suffix(".new")
-        unfinished.write_bytes(to_bytes(fit(learnt)))
-        unfinished.replace(path)
-        for old in path.parent.glob(f"{path.name.partition('-')[0]}-*.bin"):
-            if old != path:
-                old.unlink()
-    return path
+def path_of(models: Path, kind: str, digest: str) -> Path:
+    return models / f"{kind}-{digest}.bin"
 
 
-def read(path: Path) -> Linear | None:
-    try:
-        return from_bytes(path.read_bytes())
-    except (OSError, ValueError):
-        return None
+def keep(path: Path, linear: Linear) -> None:
+    unfinished = path.with_suffix(f".{os.getpid()}")
+    unfinished.write_bytes(to_bytes(linear))
+    unfinished.replace(path)
 
 
-def path_of(home: Path, name: str, learnt: Lessons) -> Path:
-    """Where the classifier that learnt this is kept: a text that is edited changes nothing, a phrase that is does."""
-    return home / "model" / f"{name}-{sha256(repr((VERSION, learnt)).encode()).hexdigest()[:16]}.bin"
-
-
-def notes(content: Path, folder: str) -> Iterator[dict[str, Any]]:
-    """The files of content/understanding/<folder>."""
-    for path in sorted((content / "understanding" / folder).glob("*.yaml")):
-        yield yaml.load(path.read_text(encoding="utf-8"), Loader=Loader)  # noqa: S506 - a safe loader
-
-
-def card_lessons(library: Library, content: Path) -> Lessons:
-    """What people write when they need a card, as (message, card), and what no card is about, as (message, "")."""
-    told = [(ask, name) for name, ask in asks(library)]
-    for more in notes(content, "questions"):
-        told += [(ask, name) for name, by_language in more.items() for said in by_language.values() for ask in said]
-    return told + [(message, "") for more in notes(content, "danger") for message in more["background"]]
-
-
-def danger_lessons(library: Library, content: Path) -> Lessons:
-    """As (message, one of KINDS or "lookalike": no danger, but it sounds like it)."""
-    told: Lessons = []
-    for more in notes(content, "danger"):
-        for kind, messages in more.items():
-            if kind != "framed":  # what-if and past: neither one nor the other, and only ever "maybe"
-                told += [(message, "none" if kind == "background" else kind) for message in messages]
-    for phrases in library.danger.values():
-        told += [(phrase, "emergency") for phrase in phrases.emergency for _ in range(PHRASES)]
-    return told + [
-        (ask, TOLD_BY.get(name, "none")) for name, ask in asks(library) if name in TOLD_BY or name.startswith(ORDINARY)
-    ]
-
-
-def fit_danger(learnt: Lessons) -> Linear:
-    """The danger classifier, its two thresholds set so that ordinary messages it has not learnt are seldom taken for danger."""
-    texts = [words(message) for message, _ in learnt]
+def fit_danger(learnt: Sequence[Lesson], reader: Reader) -> Linear:
+    """The danger classifier. Its two thresholds are set so that messages without danger that it has not learnt are seldom taken
+    for danger: so many of the ordinary ones, and so many of those that sound like it.
+    """
+    texts = [reader.see(words(message)) for message, _ in learnt]
     kinds = [KINDS.index(kind) if kind in KINDS else 0 for _, kind in learnt]
-    kept_back = [number for number, (_, kind) in enumerate(learnt) if kind == "none" and number % 5 == 0]
+    kept_back = [number for number, kind in enumerate(kinds) if kind == 0 and number % FOLDS == 0]
     others = sorted(set(range(len(texts))) - set(kept_back))
     first = fit_probabilities([texts[n] for n in others], [kinds[n] for n in others])
-    danger = sorted((1 - probabilities(first, texts[n])[0] for n in kept_back), reverse=True)
-    sure, maybe = (danger[int(share * len(danger))] for share in (SURE, MAYBE))
-    return replace(fit_probabilities(texts, kinds), figures={"sure": max(sure, 0.5), "maybe": max(maybe, 0.1)})
+    told = {n: chances(scores(first, texts[n])) for n in kept_back}
+    figures = {"sure": 0.5, "maybe": 0.1}
+    for wanted, (sure, maybe) in FALSE_ALARMS.items():
+        harmless = [told[n] for n in kept_back if (learnt[n][1] == LOOKALIKE) == (wanted == LOOKALIKE)]
+        figures["sure"] = max(figures["sure"], float(np.quantile([sum(one.levels) for one in harmless], 1 - sure)))
+        figures["maybe"] = max(figures["maybe"], float(np.quantile([one.any for one in harmless], 1 - maybe)))
+    return replace(fit_probabilities(texts, kinds), figures=figures)
 
 
-def fit_probabilities(texts: list[list[str]], kinds: list[int]) -> Linear:
+def fit_probabilities(texts: Sequence[Seen], kinds: Sequence[int]) -> Linear:
     """A multinomial logistic regression over the features of the texts."""
     from sklearn.linear_model import LogisticRegression
 
     rarity = rarities(texts)
     # a tolerance of 1e-3 can stop before the first step and leave every weight at nothing
     learnt = LogisticRegression(C=10, max_iter=1000, tol=1e-4).fit(matrix(texts, rarity), kinds)
-    return make_linear(KINDS, rarity, learnt.intercept_.tolist(), learnt.coef_.tolist(), smallest=1e-4)
+    return make_linear(KINDS, rarity, learnt.intercept_, learnt.coef_)
 
 
-def fit_cards(learnt: Lessons) -> Linear:
-    """The classifier that tells the cards apart: one line between each and all others."""
+def fit_cards(learnt: Sequence[Lesson], reader: Reader) -> Linear:
+    """The classifier that tells the cards apart."""
+    return replace(fit_classes(learnt, reader), figures=CARD_FIGURES)
+
+
+def fit_classes(learnt: Sequence[Lesson], reader: Reader) -> Linear:
+    """A classifier of these classes: one line between each and all others. Its scores are about 1 for its class, else -1."""
     from sklearn.svm import LinearSVC
 
-    texts = [words(message) for message, _ in learnt]
+    texts = [reader.see(words(message)) for message, _ in learnt]
     rarity = rarities(texts)
-    fitted = LinearSVC(C=1).fit(matrix(texts, rarity), [card for _, card in learnt])
-    names = [str(name) for name in fitted.classes_]
-    return replace(
-        make_linear(names, rarity, fitted.intercept_.tolist(), fitted.coef_.tolist(), smallest=SMALLEST), figures=CARD_FIGURES
-    )
+    fitted = LinearSVC(C=1, tol=1e-2, random_state=1).fit(matrix(texts, rarity), [name for _, name in learnt])
+    table, bias = fitted.coef_, fitted.intercept_
+    if len(fitted.classes_) == 2:  # scikit-learn then keeps one line for both
+        table, bias = np.vstack([-table, table]), np.concatenate([-bias, bias])
+    return make_linear([str(name) for name in fitted.classes_], rarity, bias, table)
 
 
-def matrix(texts: list[list[str]], rarity: Sequence[float]) -> Any:
+def matrix(texts: Sequence[Seen], rarity: "np.ndarray[tuple[int], np.dtype[np.float32]]") -> Any:
     """The features of the texts as scikit-learn takes them."""
     from scipy.sparse import csr_matrix
 
-    rows = [vector(text, rarity) for text in texts]
-    ends = [0, *accumulate(len(row) for row in rows)]
-    values, numbers = [value for row in rows for value in row.values()], [number for row in rows for number in row]
-    return csr_matrix((values, numbers, ends), shape=(len(rows), SLOTS))
+    ends = [0, *accumulate(len(text.numbers) for text in texts)]
+    values = np.concatenate([weigh(text, rarity) for text in texts])
+    numbers = np.concatenate([text.numbers for text in texts])
+    return csr_matrix((values, numbers, ends), shape=(len(texts), len(rarity)))

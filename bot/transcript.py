@@ -9,7 +9,8 @@ import yaml
 from bot.config import Config
 from bot.content import put_into_words
 from bot.dialogue import respond
-from bot.load import HOUSE, load_guide
+from bot.files import HOUSE
+from bot.guide import open_guide
 from bot.model import Conversation, Message
 
 SCRIPTS = HOUSE / "tests" / "conversations"
@@ -19,7 +20,7 @@ def print_transcript(config: Config, name: str, language: str) -> int:
     """Print NAME (a file), or NAME/title (one conversation in it). Gives back 1 when there is none of that name."""
     file, _, title = name.partition("/")
     path = SCRIPTS / f"{file}.yaml"
-    guide = load_guide(demo=config.mode == "demo", language=config.language)
+    guide = open_guide(config)
     scripts = read_script(path) if path.exists() else {}
     wanted = {told: turns for told, turns in scripts.items() if title in ("", told)}
     if not wanted or language not in guide.library.languages:

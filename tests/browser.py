@@ -14,6 +14,8 @@ import httpx
 import pytest
 from playwright.async_api import Browser, Locator, Page, async_playwright
 
+from tests.conftest import MODELS
+
 HOUSE = Path(__file__).parent.parent
 CHROMIUM = Path("/usr/bin/chromium")
 QUIET = [
@@ -41,7 +43,8 @@ async def serving(home: Path, leave_to: str) -> AsyncIterator[str]:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     environ = {name: value for name, value in os.environ.items() if not name.startswith("UMBRELLA_")}
-    environ |= {"UMBRELLA_HOME": str(home), "UMBRELLA_WEB_PORT": str(port), "UMBRELLA_WEB_LEAVE_TO": leave_to}
+    environ |= {"UMBRELLA_HOME": str(home), "UMBRELLA_MODEL": str(MODELS)}
+    environ |= {"UMBRELLA_WEB_PORT": str(port), "UMBRELLA_WEB_LEAVE_TO": leave_to}
     with (home / "log").open("wb") as log:
         command = [sys.executable, "-m", "bot", "serve"]
         server = await asyncio.create_subprocess_exec(*command, cwd=HOUSE, env=environ, stdout=log, stderr=log)

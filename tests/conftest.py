@@ -1,6 +1,7 @@
 """What every test may ask for."""
 
 from collections.abc import AsyncIterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -8,12 +9,15 @@ import pytest
 import pytest_asyncio
 
 from bot.dialogue import Guide
+from bot.files import HOUSE
 from bot.load import load_guide
 from bot.service import Service
 from bot.store import Store
 from bot.store.sealing import Keys, make_keys
+from bot.train import load_trained, train
 from bot.transcript import read_script
 
+MODELS = HOUSE / "var" / "model"
 HERE = Path(__file__).parent
 SCRIPTS = {path.stem: read_script(path) for path in sorted((HERE / "conversations").glob("*.yaml"))}
 PLAYED = [
@@ -25,9 +29,16 @@ PLAYED = [
 
 
 @pytest.fixture(scope="session")
-def guide() -> Guide:
-    """The real content and handlers."""
-    return load_guide()
+def models() -> Path:
+    """Where what was trained from the real content lies: the same place as for `make run`, so that it is trained once."""
+    train(MODELS)
+    return MODELS
+
+
+@pytest.fixture(scope="session")
+def guide(models: Path) -> Guide:
+    """The real content, handlers and classifiers."""
+    return load_guide(partial(load_trained, models))
 
 
 @pytest.fixture

@@ -11,7 +11,9 @@ import httpx
 import uvicorn
 
 from bot.config import Config, load_config
-from bot.serve import CONTENT, House, open_house
+from bot.files import CONTENT
+from bot.serve import House, open_house
+from tests.conftest import MODELS
 from tests.standins.telegram import TEST_TOKEN, TelegramStandIn
 
 SECRET = "a-secret-for-tests"
@@ -19,7 +21,7 @@ SECRET = "a-secret-for-tests"
 
 def settings(home: Path, **environ: str) -> Config:
     """The default settings, with these variables set."""
-    return load_config(environ={"UMBRELLA_HOME": str(home), "UMBRELLA_LOG": "error", **environ})
+    return load_config(environ={"UMBRELLA_HOME": str(home), "UMBRELLA_MODEL": str(MODELS), "UMBRELLA_LOG": "error", **environ})
 
 
 @asynccontextmanager

@@ -2,13 +2,17 @@
 
 import shutil
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from bot.content import ContentError
+from bot.files import CONTENT
 from bot.load import load_guide, load_library
-from bot.serve import CONTENT, House
+from bot.serve import House
+from bot.train import load_trained
+from tests.conftest import MODELS
 from tests.house import web_house
 
 
@@ -67,7 +71,7 @@ def test_a_flow_without_a_handler_does_not_start(content: Path) -> None:
     for language in ("mn", "en"):
         edit(content / language / "help/near-me.md", lambda t: t.replace("kind: article", "kind: flow"))
     with pytest.raises(ContentError, match="help/near-me"):
-        load_guide(content)
+        load_guide(partial(load_trained, MODELS), content)
 
 
 async def test_a_changed_text_is_taken_over_and_a_broken_one_keeps_the_last_good(tmp_path: Path, content: Path) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import httpx
 
+from tests.conftest import MODELS
 from tests.standins.telegram import TEST_TOKEN, TelegramStandIn
 
 ROOT = Path(__file__).parent.parent
@@ -20,7 +21,13 @@ def serving(home: Path, **environ: str) -> Iterator[tuple[subprocess.Popen[bytes
     """`umbrella serve` in a process of its own, and where it listens."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    settings = {"PATH": "/usr/bin:/bin", "UMBRELLA_HOME": str(home), "UMBRELLA_WEB_PORT": str(port), **environ}
+    settings = {
+        "PATH": "/usr/bin:/bin",
+        "UMBRELLA_HOME": str(home),
+        "UMBRELLA_WEB_PORT": str(port),
+        "UMBRELLA_MODEL": str(MODELS),
+        **environ,
+    }
     process = subprocess.Popen([sys.executable, "-m", "bot", "serve"], cwd=ROOT, env=settings)
     try:
         yield process, f"http://127.0.0.1:{port}"
@@ -44,7 +51,7 @@ def test_it_starts_from_nothing_answers_and_stops_when_told(tmp_path: Path) -> N
 
 
 def test_what_is_heavy_and_not_needed_is_not_loaded() -> None:
-    program = "import sys, bot.serve; print({'aiogram', 'sklearn', 'numpy'} & set(sys.modules))"
+    program = "import sys, bot.serve; print({'aiogram', 'sklearn', 'scipy'} & set(sys.modules))"
     told = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
     assert told.stdout.strip() == "set()"
 

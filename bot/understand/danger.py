@@ -1,23 +1,40 @@
 """How likely an utterance tells of danger, and of which kind. Trained by bot/train.py from content/understanding/danger."""
 
-from collections.abc import Sequence
-from math import exp
+from typing import NamedTuple
 
+import numpy as np
+from numpy.typing import NDArray
+
+from bot.understand.features import Utterance
 from bot.understand.linear import Linear, scores
 
-KINDS = ("none", "emergency", "distress", "risk")
-PIECE = 40  # words of a long message that are looked at together; the next piece begins half-way
+KINDS = ("none", "emergency", "distress", "risk", "framed")  # framed: told of as a what-if, as past, as not so
+
+Scores = NDArray[np.float32]
 
 
-def probabilities(linear: Linear, words: Sequence[str]) -> tuple[float, ...]:
-    """How likely each of KINDS is, in that order; they add up to 1. A long message is read in pieces, and the worst counts."""
-    step = PIECE // 2
-    pieces = [words[at : at + PIECE] for at in range(0, max(1, len(words) - step), step)]
-    return min((of_piece(linear, piece) for piece in pieces), key=lambda found: found[0])
+class Chances(NamedTuple):
+    """Probabilities from 0 to 1."""
+
+    any: float  # that danger is told of, framed or not
+    levels: tuple[float, ...]  # that it is told of as it is: emergency, distress, risk
+    framed: float
 
 
-def of_piece(linear: Linear, words: Sequence[str]) -> tuple[float, ...]:
-    found = scores(linear, words)
-    top = max(found)
-    raised = [exp(score - top) for score in found]
-    return tuple(value / sum(raised) for value in raised)
+def danger_scores(linear: Linear, said: Utterance) -> Scores:
+    """The scores of KINDS. A long message is read in pieces, and the worst of them counts."""
+    found = [scores(linear, piece) for piece in said.pieces]
+    return max(found, key=lambda piece: chances(piece).any) if len(found) > 1 else found[0]
+
+
+def joined(linear: Linear, last: Scores, before: Scores) -> Scores:
+    """The scores as if two messages were one: what each adds to the bias, in such shares that the length stays that of one."""
+    both: Scores = linear.bias + np.float32(2**-0.5) * (last - linear.bias + before - linear.bias)
+    return both
+
+
+def chances(scores: Scores) -> Chances:
+    """How likely each of KINDS is by these scores."""
+    raised = np.exp(scores - scores.max())
+    none, *levels, framed = (raised / raised.sum()).tolist()
+    return Chances(1 - none, tuple(levels), framed)

@@ -46,6 +46,7 @@ LETTERS = [  # over all words at once, each with a blank before and after it; in
         (r"zh|dj", "j"),
         (rf"(?<={CONSONANT})v(?={CONSONANT}| )|(?<= )v(?={CONSONANT})", "o"),  # v for ү: hvn, vne
         (r"ye", "e"),
+        (r"iy(?=[aeo])", "i"),  # amiya for амиа
         (r"y(?![aou])", "i"),
         (r"u", "o"),
         (r"([^ ])\1+", r"\1"),

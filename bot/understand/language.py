@@ -1,8 +1,11 @@
 """Which language somebody writes in: Mongolian in either script, or English. Needed only to choose the language of the reply."""
 
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Iterable, Mapping, Sequence
 
-from bot.understand.fold import CAP, IS_CYRILLIC, words
+from bot.understand.fold import CAP, words
+
+CYRILLIC_WORD = re.compile(r"[а-яёөүєїɵұўһі]{2,}")
 
 
 def vocabulary(phrases: Mapping[str, Iterable[str]]) -> Mapping[str, frozenset[str]]:
@@ -14,11 +17,12 @@ def vocabulary(phrases: Mapping[str, Iterable[str]]) -> Mapping[str, frozenset[s
     }
 
 
-def language_of(text: str, known: Mapping[str, frozenset[str]]) -> str:
-    """The language of the text, or "" when it does not show."""
-    if IS_CYRILLIC.search(text[:CAP].lower()):
-        return "mn"
-    said = words(text[:CAP])
-    counts = {language: sum(word in own for word in said) for language, own in known.items()}
+def language_of(text: str, said: Sequence[str], known: Mapping[str, frozenset[str]]) -> tuple[str, int]:
+    """The language of a text and its folded words, "" when it does not show; and how many words tell, less those that deny it."""
+    cyrillic = len(CYRILLIC_WORD.findall(text[:CAP].lower()))
+    counts = {language: sum(word in own for word in said[:CAP]) for language, own in known.items()}
+    if cyrillic:
+        return "mn", cyrillic - counts.get("en", 0)
     best = max(counts, key=lambda language: counts[language])
-    return best if counts[best] > sum(counts.values()) / 2 else ""
+    lead = 2 * counts[best] - sum(counts.values())
+    return (best, lead) if lead > 0 else ("", 0)
