@@ -39,7 +39,8 @@ from bot.files import HOUSE
 from bot.load import load_library
 from bot.model import Conversation, Message
 from bot.serve import open_house, server_config
-from bot.store import Decide, Kept, Letter, Outgoing, Store, dump, restore, set_pragmas
+from bot.store import Decide, Kept, Letter, Outgoing, Store, dump, restore
+from bot.store.sqlite import set_pragmas
 from bot.store.tables import conversations, metadata, outbox, seen
 from bot.web.telegram import HEADER, PATH
 

@@ -32,6 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     measure.add_argument("what", choices=["understanding"])
     measure.add_argument("--train", type=Path, required=True, help='lines of {"text": …, "label": … or null}')
     measure.add_argument("--test", type=Path, required=True, help="the same, to be asked")
+    commands.add_parser("unanswered", help="what questions that were not understood had in common: words that many people used")
     transcript = commands.add_parser("transcript", help="print a conversation of tests/conversations with its words")
     transcript.add_argument("name", help="the file's name, or file/title; without a title, all of its conversations")
     transcript.add_argument("spoken", metavar="language", help="mn or en")
@@ -71,6 +72,10 @@ def run(options: argparse.Namespace, config: Config) -> int:
             rows = evaluate(open_guide(config))
             print(as_json(rows) if options.json else as_table(rows))
             return 0
+        case "unanswered":
+            from bot.unanswered import print_unanswered
+
+            return asyncio.run(print_unanswered(config))
         case "benchmark":
             from bot.benchmark import run as benchmark
 

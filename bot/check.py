@@ -25,6 +25,8 @@ NEEDED_TALK = (
     "danger-question",
 )
 BUTTONS = (BACK, "menu", "help", "start", "next", "continue", "restart")
+ON_SAFETY = ("signs/", "trafficking/", "help/")
+EMERGENCY_FACT = "hl-mn-102"
 TYPED_DIGITS = re.compile(
     r"(?<![\w{])(?!20[0-3]\d(?!\d))\+?\d(?:[ -]?\d){2,}"
 )  # three digits or more that are not a year of ours
@@ -55,6 +57,8 @@ def card_faults(name: str, card: Card, library: Library) -> Iterator[tuple[int |
         yield "label:", f"a label has 1 to {LABEL} characters; this has {len(card.label)}: {card.label!r}"
     if not all(card.reviewed):
         yield "reviewed:", "say who read this text and when: `reviewed: {by: …, on: …}`"
+    if name.startswith(ON_SAFETY) and not any(f"{{{EMERGENCY_FACT}}}" in text for text in card.parts[""].messages):
+        yield card.parts[""].line, f"a card about safety names the emergency number: quote {{{EMERGENCY_FACT}}}"
     for same in sorted(set(card.asks) & set(card.tries)):
         yield "tries:", f"a try may not be an ask as well: {same!r}"
     for part_name, part in card.parts.items():

@@ -37,6 +37,7 @@ class Keep(Section):
     conversations_days: Annotated[int, Field(ge=1, le=365)]
     seen_days: Annotated[int, Field(ge=1, le=30)]
     outbox_hours: Annotated[int, Field(ge=1, le=24 * 7)]
+    counts_weeks: Annotated[int, Field(ge=1, le=520)]
 
 
 class Send(Section):

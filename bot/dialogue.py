@@ -170,6 +170,8 @@ def options_before(library: Library, conversation: Conversation, language: str) 
 
 def danger(look: Look) -> Answer | None:
     """What is heard in the words themselves. Danger now: the emergency card. Less, or less sure: the ordinary answer as well."""
+    if look.message.tap or cries_for_help(look.guide.danger, look.said):
+        return None  # a label is ours, not her words; and a mere cry for help has its own answer
     heard = listen(look.guide.danger, look.said, [scores for scores in look.conversation.suspected if scores])
     if heard.alarm is None:
         if not heard.evidence and not any(look.conversation.suspected):
@@ -184,8 +186,8 @@ def danger(look: Look) -> Answer | None:
         below = [Added(first)] if look.guide.library.has(first) and not first.startswith(("talk/", EMERGENCY)) else []
         there = show(look, for_whom(look, EMERGENCY))
         return Answer([say(there.replies[0].name, *below)], [*noticed, *there.events])
-    if first.startswith(EMERGENCY) or (look.message.tap and not alarm.sure):
-        return ordinary  # she is there already, or chose from what was offered
+    if first.startswith(EMERGENCY):
+        return ordinary  # she is there already
     if alarm.sure:
         known = [] if first.startswith("talk/") else ordinary.replies
         return Answer([say(for_whom(look, f"talk/{alarm.level}")), *known], [*noticed, *ordinary.events])
@@ -272,7 +274,7 @@ def meaning(look: Look) -> Answer | None:
         return show(look, understood.card)
     if understood.candidates:
         likely = tuple(Added(card) for card in understood.candidates[:OFFERED])
-        return Answer([say("talk/not-understood.candidates", *likely, Added("help/counsellor"))], [NotUnderstood()])
+        return Answer([say("talk/not-understood.candidates", *likely, Added("help/counsellor"))], [NotUnderstood(likely[0].name)])
     return None
 
 

@@ -30,7 +30,6 @@ PHRASES = 3  # how often a reviewed phrase counts: short and plain, where the me
 HOW = ("understand/*.py", "lessons.py", "train.py")  # the code that learns: when it changes, what was learnt is learnt anew
 
 LEARNT_FROM = ("danger", "questions", "follow-ups", "elsewhere", "concepts")  # of content/understanding
-LOOKALIKE = "lookalike"  # a message without danger that sounds like it
 
 Lesson = tuple[str, str]  # a message, and its class
 
@@ -40,7 +39,7 @@ class Lessons:
     """What is to be learnt."""
 
     cards: list[Lesson]  # the class is a card; NOTHING: no card is about it; FOLLOWS and a name: it asks on about the card before
-    danger: list[Lesson]  # the class is one of KINDS, or LOOKALIKE
+    danger: list[Lesson]  # the class is one of KINDS
 
 
 def read_lessons(library: Library, content: Path) -> Lessons:

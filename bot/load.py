@@ -5,7 +5,7 @@ Rule 6: a card, a fact or a handler is found by being there; nothing is register
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import import_module
 from pathlib import Path
 from pkgutil import iter_modules
@@ -24,6 +24,7 @@ from bot.understand.fold import fold
 from bot.understand.language import vocabulary
 from bot.understand.linear import Linear
 from bot.understand.phrases import pattern_of
+from bot.understand.spelling import Spelling
 
 NO_LANGUAGE = ("facts", "understanding")
 
@@ -38,6 +39,7 @@ class Trained:
 
     danger: Linear
     cards: Linear
+    spelling: Spelling
     fresh: bool = True
 
 
@@ -58,7 +60,7 @@ def load_guide(
     return Guide(
         library=library,
         handlers=owners(library),
-        reader=reader,
+        reader=replace(reader, spelling=found.spelling),
         danger=build_danger(library.danger.values(), found.danger),
         cards=found.cards,
         near=near(library),

@@ -138,7 +138,9 @@ class Misread(Event):
 
 @dataclass(frozen=True, slots=True)
 class NotUnderstood(Event):
-    pass
+    """The question was not understood; nearest is the card it came nearest to, if any."""
+
+    nearest: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -114,7 +114,10 @@ class House:
         while not self.stop.is_set():
             with suppress(Exception):
                 await self.service.store.purge(
-                    conversations_days=keep.conversations_days, seen_days=keep.seen_days, outbox_hours=keep.outbox_hours
+                    conversations_days=keep.conversations_days,
+                    seen_days=keep.seen_days,
+                    outbox_hours=keep.outbox_hours,
+                    counts_weeks=keep.counts_weeks,
                 )
             with suppress(TimeoutError):
                 await asyncio.wait_for(self.stop.wait(), PURGE_EVERY)

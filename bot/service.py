@@ -4,13 +4,18 @@ Rule 1: whatever breaks, the emergency number is still given, and nothing is pro
 """
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from bot.content import Library, Words, put_into_words
 from bot.dialogue import EMERGENCY, Guide, respond
 from bot.log import log
-from bot.model import COMMON, Answer, Conversation, Event, LanguageNoticed, Message, Reply, say
+from bot.model import COMMON, Answer, Conversation, Event, LanguageNoticed, Message, NotUnderstood, Reply, say
 from bot.store import Outgoing, Store, StoreUnavailable
+from bot.understand.fold import CAP, words
+
+SHORTEST = 4  # letters of a word that may tell what a question was about
+TERMS = 20  # words of one question at most
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +46,7 @@ class Service:
                 return await self.said_last(message)
         except StoreUnavailable:
             return without_memory(guide, message)
+        await self.note(message, kept.answer.events)
         return Received(in_words(kept.answer.replies, kept.language, guide.library), kept.language, kept.answer.events)
 
     async def accept(self, message: Message) -> bool:
@@ -52,15 +58,27 @@ class Service:
         kept = await self.store.turn(message, lambda conversation: decide(guide, conversation, message), sends=True)
         if kept is None:
             return False
+        await self.note(message, kept.answer.events)
         if kept.outgoing is not None and self.send is not None:
             self.send(kept.outgoing)
         return True
+
+    async def note(self, message: Message, events: list[Event]) -> None:
+        """A question that was not understood becomes work for staff, without being kept: see bot/store/counts.py."""
+        if message.text and any(isinstance(event, NotUnderstood) for event in events):
+            with suppress(StoreUnavailable):
+                await self.store.note_unanswered(message, terms_of(message.text))
 
     async def said_last(self, message: Message) -> Received:
         """What the bot said last to this person, when her message has been answered before. Raises StoreUnavailable."""
         conversation = await self.store.conversation(message.channel, message.address) or Conversation()
         language = conversation.language or self.guide.language
         return Received(in_words(conversation.said, language, self.guide.library), language, repeated=True)
+
+
+def terms_of(text: str) -> list[str]:
+    """The folded words of a question that may tell what it was about: no figures, and not the shortest."""
+    return sorted({word for word in words(text[:CAP]) if len(word) >= SHORTEST and word.isalpha()})[:TERMS]
 
 
 def decide(guide: Guide, conversation: Conversation, message: Message) -> Answer:

@@ -4,9 +4,12 @@ What was trained is kept by the digest of what it was learnt from: unchanged con
 """
 
 import os
+from collections import Counter
 from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
-from itertools import accumulate
+from itertools import accumulate, pairwise
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -14,16 +17,19 @@ import numpy as np
 
 from bot.content import Library
 from bot.files import CONTENT, Faults
-from bot.lessons import LOOKALIKE, Lesson, digest, read_lessons
+from bot.lessons import Lesson, Lessons, digest, read_lessons
 from bot.load import NotTrained, Trained, load_library, load_reader
 from bot.understand.danger import KINDS, chances
 from bot.understand.features import Reader, Seen, rarities, weigh
 from bot.understand.fold import words
 from bot.understand.linear import Linear, from_bytes, make_linear, scores, to_bytes
+from bot.understand.spelling import Spelling, build_spelling
 
 # Chosen on the cards' `tries`: from "sure" on and leading by "ahead" it is answered; "nothing" below nonsense it is not guessed.
 CARD_FIGURES = {"sure": -0.45, "ahead": 0.15, "nothing": 0.2}
-FALSE_ALARMS = {KINDS[0]: (0.004, 0.05), LOOKALIKE: (0.08, 0.3)}  # share of harmless messages that may be: sure, or asked about
+FALSE_ALARMS = {"none": (0.004, 0.05), "lookalike": (0.08, 0.3)}  # share of harmless messages that may be: sure, or asked about
+KEPT = ("danger", "words", "cards")  # the files of one training, the last one written last
+COMMON = 3  # times that a word was written by those we learn from, for others to be mended to it
 FOLDS = 5  # one of so many messages is kept back to set the thresholds by
 
 
@@ -35,7 +41,8 @@ def load_trained(models: Path, library: Library, content: Path = CONTENT) -> Tra
     for found in sorted(digests, key=lambda digest: digest != wanted):
         try:
             danger, cards = (from_bytes(path_of(models, kind, found).read_bytes()) for kind in ("danger", "cards"))
-            return Trained(danger, cards, fresh=found == wanted)
+            words = path_of(models, "words", found).read_text(encoding="utf-8").split()
+            return Trained(danger, cards, spelling_of(words), fresh=found == wanted)
         except (OSError, ValueError):
             continue
     raise NotTrained("nothing has been trained yet: run `umbrella train` (half a minute)")
@@ -45,25 +52,40 @@ def train(models: Path, content: Path = CONTENT) -> bool:
     """Train from the content and keep what came of it in this folder. False when that had been done already."""
     library = load_library(content)
     wanted = digest(library, content)
-    if all(path_of(models, kind, wanted).exists() for kind in ("danger", "cards")):
+    if all(path_of(models, kind, wanted).exists() for kind in KEPT):
         return False
     reader, lessons = load_reader(content, Faults(content.parent)), read_lessons(library, content)
     models.mkdir(parents=True, exist_ok=True, mode=0o700)
-    older = list(models.glob("*.bin"))
-    keep(path_of(models, "danger", wanted), fit_danger(lessons.danger, reader))
-    keep(path_of(models, "cards", wanted), fit_cards(lessons.cards, reader))
+    older = [path for path in models.iterdir() if path.is_file()]
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as other:  # the two at once: there are two cores or more
+        danger = other.submit(fit_danger, lessons.danger, reader)
+        cards = fit_cards(lessons.cards, reader)
+        keep(path_of(models, "danger", wanted), to_bytes(danger.result()))
+    keep(path_of(models, "words", wanted), "\n".join(vocabulary(lessons)).encode())
+    keep(path_of(models, "cards", wanted), to_bytes(cards))
     for path in older:
         path.unlink(missing_ok=True)
     return True
+
+
+def vocabulary(lessons: Lessons) -> list[str]:
+    """Every folded word that was learnt from; the common ones twice."""
+    often = Counter(word for message, _ in (*lessons.cards, *lessons.danger) for word in words(message))
+    return [word for word, times in sorted(often.items()) for _ in range(2 if times >= COMMON else 1)]
+
+
+def spelling_of(vocabulary: Sequence[str]) -> Spelling:
+    """What mends words, from such a list."""
+    return build_spelling(vocabulary, (word for word, following in pairwise(vocabulary) if word == following))
 
 
 def path_of(models: Path, kind: str, digest: str) -> Path:
     return models / f"{kind}-{digest}.bin"
 
 
-def keep(path: Path, linear: Linear) -> None:
+def keep(path: Path, written: bytes) -> None:
     unfinished = path.with_suffix(f".{os.getpid()}")
-    unfinished.write_bytes(to_bytes(linear))
+    unfinished.write_bytes(written)
     unfinished.replace(path)
 
 
@@ -72,14 +94,14 @@ def fit_danger(learnt: Sequence[Lesson], reader: Reader) -> Linear:
     for danger: so many of the ordinary ones, and so many of those that sound like it.
     """
     texts = [reader.see(words(message)) for message, _ in learnt]
-    kinds = [KINDS.index(kind) if kind in KINDS else 0 for _, kind in learnt]
-    kept_back = [number for number, kind in enumerate(kinds) if kind == 0 and number % FOLDS == 0]
+    kinds = [KINDS.index(kind) for _, kind in learnt]
+    kept_back = [number for number, (_, kind) in enumerate(learnt) if kind in FALSE_ALARMS and number % FOLDS == 0]
     others = sorted(set(range(len(texts))) - set(kept_back))
     first = fit_probabilities([texts[n] for n in others], [kinds[n] for n in others])
     told = {n: chances(scores(first, texts[n])) for n in kept_back}
     figures = {"sure": 0.5, "maybe": 0.1}
-    for wanted, (sure, maybe) in FALSE_ALARMS.items():
-        harmless = [told[n] for n in kept_back if (learnt[n][1] == LOOKALIKE) == (wanted == LOOKALIKE)]
+    for kind, (sure, maybe) in FALSE_ALARMS.items():
+        harmless = [told[n] for n in kept_back if learnt[n][1] == kind]
         figures["sure"] = max(figures["sure"], float(np.quantile([sum(one.levels) for one in harmless], 1 - sure)))
         figures["maybe"] = max(figures["maybe"], float(np.quantile([one.any for one in harmless], 1 - maybe)))
     return replace(fit_probabilities(texts, kinds), figures=figures)

@@ -15,7 +15,7 @@ from bot.terminal import as_text
 from bot.transcript import message_of, spoken
 from tests.conftest import PLAYED, SCRIPTS, named
 
-UNTOLD = ("Said", "Went", "WentBack", "Asked", "StepReached", "LanguageNoticed")  # events that scripts need not list
+UNTOLD = ("Said", "Went", "WentBack", "Asked", "StepReached", "LanguageNoticed", "Suspected")  # events that scripts need not list
 
 
 @pytest.mark.parametrize(("turns", "language"), PLAYED)

@@ -39,6 +39,7 @@ SPOILT: list[tuple[str, Callable[[Path], object], str]] = [
     ("an unknown fact", lambda c: edit(c / "mn/help/police.md", lambda t: t.replace("{hl-mn-102}", "{hl-mn-1}")), "no fact"),
     ("a fact not for the public", lambda c: edit(c / "mn/help/police.md", lambda t: t.replace("{hl-mn-102}", "{hl-mn-1903}")), "may not"),  # noqa: E501
     ("a text too long", lambda c: edit(c / "en/menu/main.md", lambda t: t.replace("---\n", "---\n" + "Long. " * 80, 2)), "at most 400"),  # noqa: E501
+    ("no number on a card about safety", lambda c: edit(c / "en/help/legal.md", lambda t: t.replace("{hl-mn-102}", "them")), "names the emergency"),  # noqa: E501
     ("nobody reviewed it", lambda c: edit(c / "mn/signs/list.md", lambda t: t.replace("reviewed:", "revised:")), "who read"),
     ("a head that is no yaml", lambda c: edit(c / "mn/signs/list.md", lambda t: t.replace("label: ", "label: [")), "cannot be read"),  # noqa: E501
     ("no head", lambda c: edit(c / "mn/signs/list.md", lambda t: t.replace("---\n", "", 1)), "begins with"),

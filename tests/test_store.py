@@ -107,7 +107,7 @@ async def test_everything_about_a_person_can_be_deleted(service: Service) -> Non
 async def test_what_is_kept_is_forgotten_in_its_time(dated: Store, guide: Guide, clock: Clock) -> None:
     service = Service(guide, dated)
     await service.accept(tap(1, "signs/list"))
-    times = {"conversations_days": 30, "seen_days": 2, "outbox_hours": 24}
+    times = {"conversations_days": 30, "seen_days": 2, "outbox_hours": 24, "counts_weeks": 104}
     clock.now += 25 * 3600
     await dated.purge(**times)
     assert await dated.waiting() == []
@@ -126,7 +126,7 @@ async def test_deleted_rows_are_gone_from_the_files(dated: Store, guide: Guide, 
         await service.accept(tap(number, "registration/no-documents", f"person {number}"))
     assert any(b"registration/no-documents" in path.read_bytes() for path in tmp_path.glob("dated.db*"))
     clock.now += 60 * DAY
-    await dated.purge(conversations_days=30, seen_days=2, outbox_hours=24)
+    await dated.purge(conversations_days=30, seen_days=2, outbox_hours=24, counts_weeks=104)
     assert not any(b"registration/no-documents" in path.read_bytes() for path in tmp_path.glob("dated.db*"))
 
 
@@ -198,5 +198,5 @@ async def test_a_letter_that_is_put_off_again_and_again_is_forgotten_in_its_time
     for _ in range(30):
         clock.now += 3600
         await dated.postpone(replace(letter, due=clock.now + 60))
-        await dated.purge(conversations_days=30, seen_days=2, outbox_hours=24)
+        await dated.purge(conversations_days=30, seen_days=2, outbox_hours=24, counts_weeks=104)
     assert await dated.waiting() == []

@@ -9,26 +9,27 @@ from pathlib import Path
 import pytest
 
 from bot.transcript import spoken
-from tests.conftest import SCRIPTS, named
+from tests.conftest import MODELS, SCRIPTS, named
 
 ROOT = Path(__file__).parent.parent
+SURROUNDINGS = {"PATH": "/usr/bin:/bin", "UMBRELLA_MODEL": str(MODELS)}
 
 
 def umbrella(*arguments: str, said: str = "", **environ: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "bot", *arguments],
-        cwd=ROOT, input=said, capture_output=True, text=True, timeout=60, env={"PATH": "/usr/bin:/bin", **environ}, check=False,
+        cwd=ROOT, input=said, capture_output=True, text=True, timeout=60, env={**SURROUNDINGS, **environ}, check=False,
     )  # fmt: skip
 
 
 def test_a_pipe_gets_one_json_object_a_turn() -> None:
-    told = umbrella("chat", "--json", said="сайн уу\n/tap menu/help\nhe is hitting me\n/tap about/language\nEnglish\n")
+    told = umbrella("chat", "--json", said="сайн уу\n/tap menu/help\nhe is hitting me\n/tap about/language\nМонгол\n")
     assert told.returncode == 0, told.stderr
     turns = [json.loads(line) for line in told.stdout.splitlines()]
     assert [turn["replies"][-1]["name"] for turn in turns] == [
         "menu/start", "menu/help", "help/emergency", "about/language", "help/emergency",
     ]  # fmt: skip
-    assert [turn["language"] for turn in turns] == ["mn", "mn", "mn", "mn", "en"]
+    assert [turn["language"] for turn in turns] == ["mn", "mn", "en", "en", "mn"]
     assert turns[2]["replies"][0]["text"].startswith("102")
     assert "RiskNoticed emergency True" in turns[2]["events"]
     assert {"name", "label"} == set(turns[1]["replies"][-1]["options"][0])

@@ -3,24 +3,20 @@
 Rule 5: a turn is one transaction. Seen-before, conversation and outgoing messages are committed together or not at all.
 """
 
-import sqlite3
 import time
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import closing
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from pathlib import Path
 from typing import NamedTuple
 
-import aiosqlite
 import msgspec
 from sqlalchemy import bindparam, delete, event, func, select, update
-from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
-from bot.model import Answer, Conversation, Event, FeedbackGiven, Message, Reply
+from bot.model import Answer, Conversation, Event, Message, Reply
+from bot.store.counts import count_events, count_terms, counted, purge_counts, unanswered, week_of
 from bot.store.sealing import Keys
-from bot.store.tables import conversations, counts, outbox, seen
+from bot.store.sqlite import Batch, database_file, empty_log, probe, set_pragmas
+from bot.store.tables import conversations, outbox, seen
 from bot.store.writer import GroupWriter, StoreUnavailable
 
 __all__ = ["Kept", "Outgoing", "Store", "StoreUnavailable"]
@@ -92,6 +88,7 @@ class _Purge:
     conversations_before: int  # day
     seen_before: int  # day
     outbox_before: float  # seconds
+    counts_before: float  # seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +96,13 @@ class _Forget:
     person: bytes
 
 
-_Work = _Turn | _Sent | _Postponed | _Blocked | _Forget | _Purge
+@dataclass(frozen=True, slots=True)
+class _Unanswered:
+    person: bytes
+    terms: tuple[str, ...]
+
+
+_Work = _Unanswered | _Turn | _Sent | _Postponed | _Blocked | _Forget | _Purge
 
 # Statements are built once: building them for each turn costs more than running them.
 STATES = select(conversations.c.person, conversations.c.state).where(
@@ -122,11 +125,6 @@ POSTPONE = (
     .values(sent=bindparam("sent_"), tries=bindparam("tries_"), due=bindparam("due_"))
 )
 BLOCK = update(conversations).where(conversations.c.person == bindparam("who")).values(blocked=bindparam("blocked_"))
-_count = insert(counts)
-COUNT = _count.on_conflict_do_update(
-    index_elements=[counts.c.week, counts.c.what], set_={"number": counts.c.number + _count.excluded.number}
-)
-
 _encode = msgspec.json.encode
 _conversation = msgspec.json.Decoder(Conversation)
 _letter = msgspec.json.Decoder(Letter)
@@ -213,11 +211,12 @@ class Store:
         """Delete everything about this person."""
         await self._writer.submit(_Forget(self.keys.pseudonym(channel, address)))
 
-    async def purge(self, *, conversations_days: int, seen_days: int, outbox_hours: int) -> None:
+    async def purge(self, *, conversations_days: int, seen_days: int, outbox_hours: int, counts_weeks: int) -> None:
         """Forget what has been kept for its time, and take it out of the files."""
         now = self._clock()
         today = int(now // DAY)
-        await self._writer.submit(_Purge(today - conversations_days, today - seen_days, now - outbox_hours * 3600))
+        before = now - outbox_hours * 3600, now - counts_weeks * 7 * DAY
+        await self._writer.submit(_Purge(today - conversations_days, today - seen_days, *before))
 
     async def waiting(self) -> list[Outgoing]:
         """Every letter that waits to be sent, oldest first."""
@@ -253,7 +252,7 @@ class Store:
             await broken.invalidate()
             raise
         if any(isinstance(work, _Purge) for work in works):
-            await self._empty_log(self._connection)
+            await empty_log(self._connection)
         return results
 
     async def _do(self, db: AsyncConnection, works: list[_Work]) -> list[object]:
@@ -273,7 +272,10 @@ class Store:
                 case _Forget(person):
                     await db.execute(FORGET, {"gone": person})
                     await db.execute(FORGET_OUTBOX, {"gone": person})
+                case _Unanswered(person, terms):
+                    await count_terms(db, self.keys, person, terms, week_of(self._clock()))
                 case _Purge():
+                    await purge_counts(db, week_of(self._clock()), week_of(work.counts_before))
                     await db.execute(delete(conversations).where(conversations.c.day < work.conversations_before))
                     await db.execute(delete(seen).where(seen.c.day < work.seen_before))
                     await db.execute(delete(outbox).where(outbox.c.born < work.outbox_before))
@@ -312,13 +314,13 @@ class Store:
             results.append(Kept(answer, language, letter))
         changed = {turn.person for turn, result in zip(turns, results, strict=True) if isinstance(result, Kept)}
         await self._keep(db, batch, {person: states[person] for person in changed}, before, marks, letters, day)
-        await self._count(db, events, now)
+        await count_events(db, events, week_of(now))
         return results
 
     async def _keep(
         self,
         db: AsyncConnection,
-        batch: "Batch",
+        batch: Batch,
         states: dict[bytes, Conversation],
         before: set[bytes],
         marks: list[tuple[bytes, int]],
@@ -348,76 +350,21 @@ class Store:
         sealed = self.keys.seal(f"{letter.address}\n{letter.receipt}", letter.person)
         return letter.id, letter.person, letter.channel, sealed, _encode(letter.letter).decode(), letter.due, letter.born
 
-    async def _count(self, db: AsyncConnection, events: Iterable[Event], now: float) -> None:
-        """Count what may be counted, by week: nothing in it belongs to a person."""
-        week = datetime.fromtimestamp(now, UTC).strftime("%G-W%V")
-        tally: dict[str, int] = {}
-        for happened in events:
-            if isinstance(happened, FeedbackGiven):
-                what = f"feedback.{happened.question}.{happened.answer}"
-                tally[what] = tally.get(what, 0) + 1
-        if tally:
-            await db.execute(COUNT, [{"week": week, "what": what, "number": number} for what, number in tally.items()])
+    async def note_unanswered(self, message: Message, terms: Iterable[str]) -> None:
+        """Count these folded words of a question that was not understood. None is kept before enough people have used it."""
+        person = self.keys.pseudonym(message.channel, message.address)
+        await self._writer.submit(_Unanswered(person, tuple(terms)))
 
     async def counted(self) -> list[tuple[str, str, int]]:
         """Everything counted, as (week, what, number)."""
         async with self._engine.connect() as db:
-            rows = (await db.execute(select(counts).order_by(counts.c.week, counts.c.what))).all()
-        return [(row.week, row.what, row.number) for row in rows]
+            return await counted(db)
 
-    async def _empty_log(self, db: AsyncConnection) -> None:
-        """Deleted rows live on in SQLite's write-ahead log until it is emptied."""
-        await db.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
-        await db.rollback()
-
-
-@dataclass(frozen=True, slots=True)
-class Batch:
-    """The driver below an open transaction, for the few statements of every turn: one trip to its thread each, not three or four.
-
-    Under load every trip waits its turn among the requests being read: the trips, not the work, are what a commit costs.
-    """
-
-    driver: aiosqlite.Connection
-
-    @classmethod
-    async def on(cls, db: AsyncConnection) -> "Batch":
-        driver = (await db.get_raw_connection()).driver_connection
-        assert isinstance(driver, aiosqlite.Connection)  # noqa: S101 - for the type checker: the engine is aiosqlite's
-        return cls(driver)
-
-    async def read(self, statement: str, *values: Sequence[bytes]) -> list[tuple[bytes, str | None]]:
-        """The rows of a statement in which each %s stands for the places of one list of values."""
-        places = tuple(",".join("?" * len(some)) for some in values)
-        return [
-            (row[0], row[1])
-            for row in await self.driver.execute_fetchall(statement % places, [v for some in values for v in some])
-        ]
-
-    async def write(self, statement: str, rows: Sequence[tuple[object, ...]]) -> None:
-        await self.driver.executemany(statement, rows)
+    async def unanswered(self) -> list[tuple[str, str, int]]:
+        """What questions that were not understood had in common, as (week, folded word, how many people)."""
+        async with self._engine.connect() as db:
+            return await unanswered(db)
 
 
 def postponed(letter: Outgoing) -> dict[str, object]:
     return {"late": letter.id, "sent_": letter.sent, "tries_": letter.tries, "due_": letter.due}
-
-
-def database_file(url: str) -> Path | None:
-    """Where an SQLite database lies, or None for one in memory."""
-    _, found, path = url.partition(":///")
-    return Path(path) if found and path and path != ":memory:" else None
-
-
-def probe(path: Path) -> None:
-    """Raise what is wrong with this file while it is easily told: a connection in a thread of its own tells it late or never."""
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    with closing(sqlite3.connect(path)) as connection:
-        connection.execute("PRAGMA schema_version").fetchone()
-
-
-def set_pragmas(connection: object, _record: object) -> None:
-    """SQLite: survive a power cut (FULL), write beside readers (WAL), overwrite what is deleted."""
-    cursor = connection.cursor()  # type: ignore[attr-defined]
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", "secure_delete=ON", "foreign_keys=ON", "trusted_schema=OFF"):
-        cursor.execute(f"PRAGMA {pragma}")
-    cursor.close()

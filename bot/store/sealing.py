@@ -30,6 +30,7 @@ class Keys:
 
     pseudonym_key: bytes
     seen_key: bytes
+    week_key: bytes
     sealer: ChaCha20Poly1305
 
     def pseudonym(self, channel: str, address: str) -> bytes:
@@ -39,6 +40,10 @@ class Keys:
     def mark(self, channel: str, message: str) -> bytes:
         """The 16 bytes that stand for one message, to know it again."""
         return blake2b(f"{channel}:{message}".encode(), key=self.seen_key, digest_size=16).digest()
+
+    def of_week(self, week: str, thing: bytes) -> bytes:
+        """The 16 bytes that stand for a word or a person in one week, and for nothing in another."""
+        return blake2b(week.encode() + b"\0" + thing, key=self.week_key, digest_size=16).digest()
 
     def seal(self, plain: str, person: bytes) -> bytes:
         """The text sealed, to be opened only with this key and only for this person."""
@@ -59,7 +64,7 @@ def make_keys(secret: bytes) -> Keys:
     def derive(purpose: bytes) -> bytes:
         return blake2b(purpose, key=secret, digest_size=KEY_BYTES).digest()
 
-    return Keys(derive(b"pseudonym"), derive(b"seen"), ChaCha20Poly1305(derive(b"seal")))
+    return Keys(derive(b"pseudonym"), derive(b"seen"), derive(b"week"), ChaCha20Poly1305(derive(b"seal")))
 
 
 def read_or_make_secret(given: str | None, home: Path) -> bytes:

@@ -37,10 +37,26 @@ outbox = Table(
     Column("born", Float, nullable=False),  # seconds since 1970; deleted when sent, or keep.outbox_hours later
 )
 
+unanswered_marks = Table(
+    "unanswered_marks",
+    metadata,
+    Column("week", Text, primary_key=True),  # only this week's are kept
+    Column("term", LargeBinary, primary_key=True),  # keyed hash of a folded word of a question that was not understood
+    Column("person", LargeBinary, primary_key=True),  # keyed hash, another each week, so that people are told apart
+)
+
+unanswered_terms = Table(
+    "unanswered_terms",
+    metadata,
+    Column("week", Text, primary_key=True),  # kept keep.counts_weeks
+    Column("term", Text, primary_key=True),  # a folded word that at least five people have typed
+    Column("people", Integer, nullable=False),
+)
+
 counts = Table(
     "counts",
     metadata,
-    Column("week", Text, primary_key=True),  # ISO week, such as 2026-W48: no row belongs to a person
+    Column("week", Text, primary_key=True),  # ISO week, such as 2026-W48: no row belongs to a person; kept keep.counts_weeks
     Column("what", Text, primary_key=True),
     Column("number", Integer, nullable=False),
 )

@@ -8,7 +8,8 @@ from numpy.typing import NDArray
 from bot.understand.features import Utterance
 from bot.understand.linear import Linear, scores
 
-KINDS = ("none", "emergency", "distress", "risk", "framed")  # framed: told of as a what-if, as past, as not so
+# lookalike: no danger, but it sounds like it; framed: danger told of as a what-if, as past, as not so
+KINDS = ("none", "lookalike", "emergency", "distress", "risk", "framed")
 
 Scores = NDArray[np.float32]
 
@@ -36,5 +37,5 @@ def joined(linear: Linear, last: Scores, before: Scores) -> Scores:
 def chances(scores: Scores) -> Chances:
     """How likely each of KINDS is by these scores."""
     raised = np.exp(scores - scores.max())
-    none, *levels, framed = (raised / raised.sum()).tolist()
-    return Chances(1 - none, tuple(levels), framed)
+    none, lookalike, *levels, framed = (raised / raised.sum()).tolist()
+    return Chances(1 - none - lookalike, tuple(levels), framed)

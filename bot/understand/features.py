@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from bot.understand.concepts import Concepts
 from bot.understand.fold import CAP, words
+from bot.understand.spelling import Spelling
 
 SLOTS = 1 << 17  # features are numbered by their hash; two may share a number, at no cost that could be measured
 SHARES = (1.0, 0.8, 0.8)  # how much letter groups, words and concepts weigh, each taken together
@@ -39,17 +40,23 @@ class Utterance:
 
 @dataclass(frozen=True, slots=True)
 class Reader:
-    """Reads with this knowledge of what words mean."""
+    """Reads with this knowledge of what words mean and how they are spelt."""
 
     concepts: Concepts
+    spelling: Spelling | None = None  # while it learns it mends nothing: what it learns from is how words are spelt
 
     def read(self, text: str) -> Utterance:
         """The text as classifiers and phrases see it. Time grows with the length of the text, and with nothing else."""
-        said = tuple(words(text))
+        said = tuple(self.words(text))
         starts = range(0, max(1, len(said) - PIECE // 2), PIECE // 2)
         pieces = tuple(self.see(said[at : at + PIECE]) for at in starts)
         whole = len(text) <= CAP and len(pieces) == 1
-        return Utterance(said, pieces[0] if whole else self.see(words(text[:CAP])), pieces)
+        return Utterance(said, pieces[0] if whole else self.see(self.words(text[:CAP])), pieces)
+
+    def words(self, text: str) -> list[str]:
+        """The folded words of the text, misspelt ones mended."""
+        said = words(text)
+        return self.spelling.mend(said) if self.spelling else said
 
     def see(self, words: Sequence[str]) -> Seen:
         """The features of these folded words."""

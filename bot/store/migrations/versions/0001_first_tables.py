@@ -38,6 +38,18 @@ def upgrade() -> None:
     )
     op.create_index("ix_outbox_person", "outbox", ["person"])
     op.create_table(
+        "unanswered_marks",
+        sa.Column("week", sa.Text, primary_key=True),
+        sa.Column("term", sa.LargeBinary, primary_key=True),
+        sa.Column("person", sa.LargeBinary, primary_key=True),
+    )
+    op.create_table(
+        "unanswered_terms",
+        sa.Column("week", sa.Text, primary_key=True),
+        sa.Column("term", sa.Text, primary_key=True),
+        sa.Column("people", sa.Integer, nullable=False),
+    )
+    op.create_table(
         "counts",
         sa.Column("week", sa.Text, primary_key=True),
         sa.Column("what", sa.Text, primary_key=True),
@@ -46,5 +58,5 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    for table in ("counts", "outbox", "seen", "conversations"):
+    for table in ("counts", "unanswered_terms", "unanswered_marks", "outbox", "seen", "conversations"):
         op.drop_table(table)
