@@ -39,7 +39,9 @@ from bot.understand.fold import fold
 from bot.understand.language import language_of
 from bot.understand.linear import Linear
 from bot.understand.rank import Understood, rank
+from bot.understand.spelling import nearly
 
+LONGEST_LABEL = 64  # characters of a message that may be a label, typed
 OFFERED = 3  # cards offered when it is not clear which is meant
 CLEARLY = 3  # words that must tell before the bot changes its language of its own accord
 ON_SAFETY = ("signs/", "trafficking/", "help/", "talk/not-understood")  # where the door a person came by offers one more button
@@ -144,7 +146,7 @@ def notice_door(guide: Guide, conversation: Conversation, said: Utterance) -> li
 
 def typed_or_tapped(guide: Guide, conversation: Conversation, message: Message) -> Message:
     """An option may be typed, by its label or its number, as well as tapped: all are the same from here on."""
-    if message.tap or not message.text or len(message.text) > 64:
+    if message.tap or not message.text or len(message.text) > LONGEST_LABEL:
         return message
     said = fold(message.text)
     number = message.text.strip().rstrip(".)")
@@ -216,6 +218,20 @@ def watched(look: Look, replies: list[Reply], events: list[Event]) -> list[Reply
 
 def cry_for_help(look: Look) -> Answer | None:
     return show(look, EMERGENCY) if cries_for_help(look.guide.danger, look.said) else None
+
+
+def nearly_a_label(look: Look) -> Answer | None:
+    """One of the options just shown, misspelt. After danger: her own words may be near a label and mean something else."""
+    message, conversation, library = look.message, look.conversation, look.guide.library
+    if message.tap or not message.text or len(message.text) > LONGEST_LABEL:
+        return None
+    labels = {
+        fold(option.label): option.name
+        for language in (conversation.language, *library.languages)
+        for option in options_before(library, conversation, language)
+    }
+    said = nearly(fold(message.text), labels)
+    return ordinary_answer(replace(look, message=replace(message, tap=labels[said]))) if said else None
 
 
 def answer_to_question(look: Look) -> Answer | None:
@@ -298,6 +314,7 @@ def nothing(look: Look) -> Answer | None:
 ORDER = (
     danger,
     cry_for_help,
+    nearly_a_label,
     answer_to_question,
     attachment,
     back,

@@ -19,6 +19,7 @@ from bot.content import Library
 from bot.files import CONTENT, Faults
 from bot.lessons import Lesson, Lessons, digest, read_lessons
 from bot.load import NotTrained, Trained, load_library, load_reader
+from bot.understand.concepts import Concepts
 from bot.understand.danger import KINDS, chances
 from bot.understand.features import Reader, Seen, rarities, weigh
 from bot.understand.fold import words
@@ -61,16 +62,17 @@ def train(models: Path, content: Path = CONTENT) -> bool:
         danger = other.submit(fit_danger, lessons.danger, reader)
         cards = fit_cards(lessons.cards, reader)
         keep(path_of(models, "danger", wanted), to_bytes(danger.result()))
-    keep(path_of(models, "words", wanted), "\n".join(vocabulary(lessons)).encode())
+    keep(path_of(models, "words", wanted), "\n".join(vocabulary(lessons, reader.concepts)).encode())
     keep(path_of(models, "cards", wanted), to_bytes(cards))
     for path in older:
         path.unlink(missing_ok=True)
     return True
 
 
-def vocabulary(lessons: Lessons) -> list[str]:
-    """Every folded word that was learnt from; the common ones twice."""
+def vocabulary(lessons: Lessons, concepts: Concepts) -> list[str]:
+    """Every folded word that was learnt from, and those of the concepts, such as names of places; the common ones twice."""
     often = Counter(word for message, _ in (*lessons.cards, *lessons.danger) for word in words(message))
+    often.update(dict.fromkeys(concepts.words, COMMON))
     return [word for word, times in sorted(often.items()) for _ in range(2 if times >= COMMON else 1)]
 
 

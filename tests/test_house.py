@@ -38,7 +38,7 @@ MAY_IMPORT = {
     "bot.benchmark": {"bot.files", "bot.lessons", "bot.load", "bot.train", "bot.understand"},
     "bot.web": {"bot.model", "bot.content", "bot.dialogue", "bot.service", "bot.store"},
 }
-THE_EDGE = {"bot.serve", "bot.terminal", "bot.transcript", "bot.unanswered", "bot.__main__"}  # may import what they need, but no handler
+THE_EDGE = {"bot.serve", "bot.terminal", "bot.transcript", "bot.unanswered", "bot.__main__"}  # may import all but handlers
 PURE = ("bot.model", "bot.limits", "bot.content", "bot.safety", "bot.dialogue", "bot.channels", "bot.understand", "handlers")
 HARMLESS = {
     "array",

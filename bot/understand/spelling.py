@@ -10,6 +10,7 @@ from rapidfuzz import fuzz, process
 
 SHORTEST = 5  # letters of a word that is mended: shorter ones have too many neighbours
 ALIKE = 80.0  # per cent of letters in common, in order
+NEARLY = 85.0  # the same, of a whole label
 MENDED = 12  # words of one message at most: time must not grow with what somebody types
 
 
@@ -33,10 +34,16 @@ class Spelling:
         return found
 
     def nearest(self, word: str) -> str:
-        """The known word that is nearest, with the same first letter and at most one letter more or less; else the word itself."""
+        """The known word that is nearest, of those with the same first letter and about as long; else the word itself."""
         near = [other for length in (-1, 0, 1) for other in self.near.get((word[0], len(word) + length), ())]
         best = process.extractOne(word, near, scorer=fuzz.ratio, score_cutoff=ALIKE)
         return best[0] if best else word
+
+
+def nearly(said: str, names: Iterable[str]) -> str:
+    """The one of these folded names that this is nearly, when it is long enough to tell; else ""."""
+    best = process.extractOne(said, list(names), scorer=fuzz.ratio, score_cutoff=NEARLY) if len(said) >= SHORTEST else None
+    return best[0] if best else ""
 
 
 def build_spelling(known: Iterable[str], common: Iterable[str]) -> Spelling:
