@@ -79,6 +79,7 @@ def read_lessons(library: Library, content: Path) -> Lessons:
             ),
             *((ask, TOLD_BY.get(name, KINDS[0])) for name, ask in library.asks if name in TOLD_BY or name.startswith(ORDINARY)),
             *((message, KINDS[0]) for message, name in questions if name.startswith(ORDINARY)),
+            *((message, KINDS[0]) for note in elsewhere for message in in_all_languages(note)),
         ],
     )
 

@@ -27,8 +27,8 @@ from bot.understand.linear import Linear, from_bytes, make_linear, scores, to_by
 from bot.understand.spelling import Spelling, build_spelling
 
 # Chosen on the cards' `tries`: from "sure" on and leading by "ahead" it is answered; "nothing" below nonsense it is not guessed.
-CARD_FIGURES = {"sure": -0.45, "ahead": 0.15, "nothing": 0.2}
-FALSE_ALARMS = {"none": (0.004, 0.05), "lookalike": (0.08, 0.3)}  # share of harmless messages that may be: sure, or asked about
+CARD_FIGURES = {"sure": -0.45, "ahead": 0.15, "nothing": 0.3}
+FALSE_ALARMS = {"none": (0.005, 0.05), "lookalike": (0.1, 0.3)}  # share of harmless messages that may be: sure, or asked about
 KEPT = ("danger", "words", "cards")  # the files of one training, the last one written last
 COMMON = 3  # times that a word was written by those we learn from, for others to be mended to it
 FOLDS = 5  # one of so many messages is kept back to set the thresholds by
@@ -130,7 +130,7 @@ def fit_classes(learnt: Sequence[Lesson], reader: Reader) -> Linear:
 
     texts = [reader.see(words(message)) for message, _ in learnt]
     rarity = rarities(texts)
-    fitted = LinearSVC(C=1, tol=1e-2, random_state=1).fit(matrix(texts, rarity), [name for _, name in learnt])
+    fitted = LinearSVC(C=0.7, tol=1e-2, random_state=1).fit(matrix(texts, rarity), [name for _, name in learnt])
     table, bias = fitted.coef_, fitted.intercept_
     if len(fitted.classes_) == 2:  # scikit-learn then keeps one line for both
         table, bias = np.vstack([-table, table]), np.concatenate([-bias, bias])

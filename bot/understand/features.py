@@ -16,7 +16,7 @@ from bot.understand.fold import CAP, words
 from bot.understand.spelling import Spelling
 
 SLOTS = 1 << 17  # features are numbered by their hash; two may share a number, at no cost that could be measured
-SHARES = (1.0, 0.8, 0.8)  # how much letter groups, words and concepts weigh, each taken together
+SHARES = (1.0, 0.8, 0.5)  # how much letter groups, words and concepts weigh, each taken together
 PIECE = 40  # words of a long message that are looked at together; the next piece begins half-way
 
 
