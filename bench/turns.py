@@ -308,7 +308,7 @@ async def run_house(options: argparse.Namespace) -> None:
             if options.send:
                 # the platform's limits are taken away: what the sender itself costs is looked at
                 house.sender.per_second, house.sender.burst_per_chat = 1e6, 1_000_000
-                house.sender.open({"telegram": house.telegram})
+                house.sender.open({platform.name: platform.client for platform in house.platforms})
             else:
                 house.service.send = handed.append
             await serve(house.app(), on)

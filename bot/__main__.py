@@ -33,6 +33,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     measure.add_argument("--train", type=Path, required=True, help='lines of {"text": …, "label": … or null}')
     measure.add_argument("--test", type=Path, required=True, help="the same, to be asked")
     commands.add_parser("unanswered", help="what questions that were not understood had in common: words that many people used")
+    messenger = commands.add_parser("messenger", help="set up the Facebook Page: buttons, greeting, menu, events")
+    messenger.add_argument("what", choices=["setup"])
+    messenger.add_argument("--dry-run", action="store_true", help="print what would be set, and set nothing")
     transcript = commands.add_parser("transcript", help="print a conversation of tests/conversations with its words")
     transcript.add_argument("name", help="the file's name, or file/title; without a title, all of its conversations")
     transcript.add_argument("spoken", metavar="language", help="mn or en")
@@ -76,6 +79,10 @@ def run(options: argparse.Namespace, config: Config) -> int:
             from bot.unanswered import print_unanswered
 
             return asyncio.run(print_unanswered(config))
+        case "messenger":
+            from bot.page import set_up
+
+            return asyncio.run(set_up(config, dry_run=options.dry_run))
         case "benchmark":
             from bot.benchmark import run as benchmark
 

@@ -8,10 +8,10 @@ import os
 from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
 
 PREFIX = "UMBRELLA_"
 DEFAULTS = Path(__file__).parent.parent / "config.yaml"
@@ -53,8 +53,33 @@ class Telegram(Section):
     secret: SecretStr | None = None
 
 
+class Messenger(Section):
+    api: Annotated[str, Field(pattern=r"^https?://\S+[^/]$")]
+    version: Annotated[str, Field(pattern=r"^\d+\.\d+$")]
+    watch_seconds: Annotated[int, Field(ge=1, le=3600)]
+    page_id: str = ""
+    page_token: SecretStr | None = None
+    app_secret: SecretStr | None = None
+    verify_token: SecretStr | None = None
+
+    @model_validator(mode="after")
+    def all_or_none(self) -> Self:
+        """The channel is on when its secrets are set: some of them alone are a mistake."""
+        given = {name: bool(getattr(self, name)) for name in ("page_id", "page_token", "app_secret", "verify_token")}
+        if any(given.values()) and not all(given.values()):
+            missing = ", ".join(f"{PREFIX}MESSENGER_{name.upper()}" for name, there in given.items() if not there)
+            raise ValueError(f"Messenger needs all four of its settings; set also {missing}")
+        return self
+
+    @property
+    def secret(self) -> str | None:
+        """The app's secret; None when Messenger is off."""
+        return self.app_secret.get_secret_value() if self.app_secret else None
+
+
 class Channels(Section):
     telegram: Telegram
+    messenger: Messenger
 
 
 class Config(Section):

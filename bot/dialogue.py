@@ -26,6 +26,7 @@ from bot.model import (
     Reply,
     RiskNoticed,
     Said,
+    Silenced,
     StepReached,
     Suspected,
     Went,
@@ -41,6 +42,7 @@ from bot.understand.linear import Linear
 from bot.understand.rank import Understood, rank
 from bot.understand.spelling import nearly
 
+SILENT = 12  # hours after a person's last words to her at which the bot comes back by itself
 LONGEST_LABEL = 64  # characters of a message that may be a label, typed
 OFFERED = 3  # cards offered when it is not clear which is meant
 CLEARLY = 3  # words that must tell before the bot changes its language of its own accord
@@ -120,6 +122,8 @@ def respond(guide: Guide, conversation: Conversation, message: Message) -> Answe
         asked = asked.with_event(event)
     look = Look(guide, asked, typed_or_tapped(guide, asked, message), said)
     replies, events = next(answer for decide in ORDER if (answer := decide(look)))
+    if not replies:  # a person answers her
+        return Answer([], [*noticed, *events])
     replies = watched(look, replies, events)
     replies, met = first_meeting(guide, look.conversation, look.message, replies)
     replies = [*replies[:-1], with_common_options(replies[-1], look.conversation, events)]
@@ -183,13 +187,13 @@ def danger(look: Look) -> Answer | None:
     alarm = heard.alarm
     noticed = [RiskNoticed(alarm.level, alarm.sure), Suspected(heard.evidence)]
     ordinary = ordinary_answer(look)
-    first = ordinary.replies[0].name
+    first = ordinary.replies[0].name if ordinary.replies else ""
     if alarm.sure and alarm.level == "emergency":
         below = [Added(first)] if look.guide.library.has(first) and not first.startswith(("talk/", EMERGENCY)) else []
         there = show(look, for_whom(look, EMERGENCY))
         return Answer([say(there.replies[0].name, *below)], [*noticed, *there.events])
-    if first.startswith(EMERGENCY):
-        return ordinary  # she is there already
+    if not first or first.startswith(EMERGENCY):
+        return Answer(ordinary.replies, [*noticed, *ordinary.events])  # a person answers her, or she is there already
     if alarm.sure:
         known = [] if first.startswith("talk/") else ordinary.replies
         return Answer([say(for_whom(look, f"talk/{alarm.level}")), *known], [*noticed, *ordinary.events])
@@ -218,6 +222,30 @@ def watched(look: Look, replies: list[Reply], events: list[Event]) -> list[Reply
 
 def cry_for_help(look: Look) -> Answer | None:
     return show(look, EMERGENCY) if cries_for_help(look.guide.danger, look.said) else None
+
+
+def hand(look: Look) -> Answer | None:
+    """Somebody else has taken the conversation, or has given it back: then the bot says that it is a program again."""
+    match look.message.hand:
+        case "person":
+            return Answer([], [Silenced(look.message.hour + SILENT)])
+        case "bot" if look.conversation.silent:
+            return Answer([say("talk/resumed")], [Silenced(0)])
+        case "bot":
+            return Answer([], [])
+        case _:
+            return None
+
+
+def silent(look: Look) -> Answer | None:
+    """While a person answers her, the bot is silent, unless she presses one of its buttons; and it comes back by itself."""
+    if not look.conversation.silent:
+        return None
+    if look.message.hour < look.conversation.silent and not look.message.tap:
+        return Answer([], [])
+    awake = replace(look, conversation=replace(look.conversation, silent=0))
+    answer = ordinary_answer(awake)
+    return Answer(answer.replies, [Silenced(0), *answer.events])
 
 
 def nearly_a_label(look: Look) -> Answer | None:
@@ -314,6 +342,8 @@ def nothing(look: Look) -> Answer | None:
 ORDER = (
     danger,
     cry_for_help,
+    hand,
+    silent,
     nearly_a_label,
     answer_to_question,
     attachment,

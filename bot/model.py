@@ -29,6 +29,8 @@ class Message:
     code: str = ""  # what the link she came by carries: the name of a card, or of a poster
     greeted: bool = False  # the channel has shown the first meeting already, as the web page does
     receipt: str = ""  # what the channel wants back for a tap
+    hand: str = ""  # who holds the conversation from now on, when this tells that: person (at the Page's inbox) or bot
+    hour: int = 0  # hours since 1970, where the channel tells when it happened
 
 
 class Added(NamedTuple):
@@ -132,6 +134,13 @@ class DoorNoticed(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class Silenced(Event):
+    """A person answers her now: the bot is silent until this hour since 1970. 0: it speaks again."""
+
+    until: int
+
+
+@dataclass(frozen=True, slots=True)
 class Misread(Event):
     """The person says that the bot misunderstood her."""
 
@@ -179,6 +188,7 @@ class Conversation:
     suspected: tuple[tuple[int, ...], ...] = ()  # what was heard of danger in her last messages, as figures
     watch: int = 0  # turns in which the number is said again, since the question about danger was not answered
     door: str = ""  # for whom she asks, once that is known
+    silent: int = 0  # a person answers her until this hour since 1970
 
     @property
     def place(self) -> str:
@@ -219,6 +229,8 @@ class Conversation:
                 return replace(self, suspected=(), watch=0)
             case DoorNoticed(door):
                 return replace(self, door=door)
+            case Silenced(until):
+                return replace(self, silent=until)
             case Forgotten():
                 return Conversation()
         return self

@@ -35,8 +35,8 @@ class SendError(Exception):
 class Client(Protocol):
     """A platform, as the sender sees it."""
 
-    async def send(self, address: str, words: Words) -> None:
-        """Send one message. Raises SendError."""
+    async def send(self, address: str, words: Words, age: float) -> None:
+        """Send one message, decided so many seconds ago. Raises SendError."""
 
     async def release(self, receipt: str) -> None:
         """Tell the platform that a tap has been dealt with. Raises nothing."""
@@ -142,7 +142,7 @@ class Sender:
                 if self._closing.is_set():
                     return await self._later(replace(letter, sent=sent), 0.0)
                 try:
-                    await channel.client.send(letter.address, words)
+                    await channel.client.send(letter.address, words, self.clock() - letter.born)
                     channel.halted = ""
                 except SendError as problem:
                     if problem.wait is None and not (problem.retry or problem.gone or problem.halt):

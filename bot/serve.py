@@ -4,33 +4,30 @@ import asyncio
 import gc
 import signal
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
-from importlib import import_module
 from pathlib import Path
-from typing import Any
 
 import uvicorn
 import watchfiles
 from starlette.types import ASGIApp
 
-from bot.channels.telegram import COMMANDS
 from bot.config import Config
+from bot.connect import Platform, connect
 from bot.content import ContentError, Words
 from bot.dialogue import Guide
 from bot.files import CONTENT
 from bot.guide import open_guide
-from bot.intake import Intake
 from bot.load import NotTrained
 from bot.log import log
 from bot.send import Sender
 from bot.service import Service, in_words
 from bot.store import Outgoing, Store
 from bot.store.sealing import make_keys, read_or_make_secret
+from bot.web.about import about_routes
 from bot.web.app import make_app
 from bot.web.chat import Chat
-from bot.web.telegram import PATH, TelegramWebhook
 
 PURGE_EVERY = 3600.0  # seconds
 CLOSING = 2  # seconds that requests under way have when the bot stops
@@ -49,13 +46,13 @@ class House:
     watching: asyncio.Event = field(default_factory=asyncio.Event)  # set once changes to content files are seen
     content_changed: asyncio.Event = field(default_factory=asyncio.Event)  # set, and at once cleared, when files were read anew
     to_learn: asyncio.Event = field(default_factory=asyncio.Event)  # set when phrases have changed since they were learnt
-    intake: Intake | None = None
-    telegram: Any = None  # bot.platforms.telegram.TelegramClient, imported only when Telegram is on
+    platforms: list[Platform] = field(default_factory=list)
 
     async def report(self) -> dict[str, object]:
         """How the bot is doing, without anything about anyone."""
         store = await self.service.store.ready()
         halted = {name: channel.halted for name, channel in self.sender.channels.items() if channel.halted}
+        trouble = {platform.name: platform.trouble for platform in self.platforms if platform.trouble} | halted
         content = (
             f"last good version; {self.content_faults} faults in changed files, see the log" if self.content_faults else "ok"
         )
@@ -64,20 +61,23 @@ class House:
             "mode": self.config.mode,
             "store": "ok" if store else "unavailable",
             "content": content,
-            "channels": {"web": "ok", **{name: halted.get(name, "ok") for name in self.sender.channels}},
+            "channels": {"web": "ok", **{platform.name: trouble.get(platform.name, "ok") for platform in self.platforms}},
             "letters_waiting": self.sender.waiting,
             "letters": self.sender.counts,
-            "updates": self.intake.counts if self.intake else {},
+            "updates": {platform.name: platform.intake.counts for platform in self.platforms},
         }
 
     def app(self) -> ASGIApp:
         chat = Chat(self.service, self.config.web.leave_to)
         largest = self.config.web.largest_post
-        webhooks: dict[str, ASGIApp] = {}
-        if self.intake is not None:
-            secret = self.config.channels.telegram.secret
-            webhooks[PATH] = TelegramWebhook(self.intake.accept, secret.get_secret_value() if secret else None, largest)
-        return make_app(chat.routes(), webhooks, self.report, form_targets=chat.form_targets, largest_post=largest)
+        webhooks = {path: webhook for platform in self.platforms for path, webhook in platform.webhooks.items()}
+        return make_app(
+            [*chat.routes(), *about_routes(self.service, self.config.web.public_url, self.config.channels.messenger.secret)],
+            webhooks,
+            self.report,
+            form_targets=chat.form_targets,
+            largest_post=largest,
+        )
 
     async def watch_content(self) -> None:
         """Take over changed content files; a broken edit leaves the last good version serving."""
@@ -122,28 +122,6 @@ class House:
             with suppress(TimeoutError):
                 await asyncio.wait_for(self.stop.wait(), PURGE_EVERY)
 
-    async def set_up_telegram(self) -> None:
-        """Tell Telegram the commands and how updates reach us, and again after an outage until it is done."""
-        web = self.config.web
-        secret = self.config.channels.telegram.secret
-        texts = import_module("bot.platforms.telegram").Texts(**telegram_texts(self.service.guide))
-        wait = 1.0
-        while not self.stop.is_set():
-            try:
-                webhook = f"{web.public_url}{PATH}" if web.public_url else ""
-                await self.telegram.set_up(texts, webhook, secret.get_secret_value() if secret else "")
-                return
-            except Exception as problem:
-                log.warning("telegram_not_set_up", kind=type(problem).__name__, seconds=wait)
-                with suppress(TimeoutError):
-                    await asyncio.wait_for(self.stop.wait(), wait)
-                wait = min(wait * 2, 60.0)
-
-    async def poll_telegram(self) -> None:
-        assert self.intake is not None  # noqa: S101 - for the type checker
-        await self.set_up_telegram()
-        await self.telegram.poll(self.intake.accept, self.config.channels.telegram.poll_seconds, self.stop)
-
 
 async def learn(config: Config, content: Path) -> None:
     """Train from the content in a process of its own: what it needs for that is large, and goes with it."""
@@ -167,21 +145,6 @@ async def open_or_learn(config: Config, content: Path) -> Guide:
         return open_guide(config, content)
 
 
-def telegram_texts(guide: Guide) -> dict[str, Any]:
-    """What Telegram shows outside the chat: each command is described by the label of the card it leads to."""
-    library, languages = guide.library, guide.library.languages
-    about = {language: library.part(language, "talk/hello").messages[0] for language in languages}
-    return {
-        "default": "en",
-        "commands": {
-            language: {command: library.card(language, place).label for command, place in COMMANDS.items()}
-            for language in languages
-        },
-        "description": {language: text[:512] for language, text in about.items()},
-        "short": {language: library.part(language, "talk/page").messages[0][:120] for language in languages},
-    }
-
-
 @asynccontextmanager
 async def open_house(config: Config, content: Path = CONTENT) -> AsyncIterator[House]:
     """The house, open and working. Closing it finishes the turns in hand and sends or keeps the outbox.
@@ -195,7 +158,6 @@ async def open_house(config: Config, content: Path = CONTENT) -> AsyncIterator[H
     async with AsyncExitStack() as stack:  # closed from the last to the first: what writes before what it writes to
         stack.push_async_callback(store.close)
         service = Service(guide, store)
-        telegram = await open_telegram(config, stack)
 
         def render(letter: Outgoing) -> list[Words]:
             language = letter.letter.language or service.guide.language
@@ -203,21 +165,20 @@ async def open_house(config: Config, content: Path = CONTENT) -> AsyncIterator[H
 
         send, hours = config.send, config.keep.outbox_hours
         sender = Sender(store, render, send.per_second, send.burst_per_chat, send.tries, keeps=hours * 3600.0)
+        platforms = connect(config, service, sender)
+        for platform in platforms:
+            stack.push_async_callback(platform.close)
         stack.push_async_callback(sender.close)
         service.send = sender.add
-        intake = Intake(service, sender, telegram) if telegram is not None else None
-        house = House(config, content, service, sender, intake=intake, telegram=telegram)
+        house = House(config, content, service, sender, platforms=platforms)
         if not guide.fresh:
             house.to_learn.set()
-        if telegram is not None:
-            sender.open({"telegram": telegram})
-            await sender.resume()
+        sender.open({platform.name: platform.client for platform in platforms})
+        await sender.resume()
         gc.collect()
         gc.freeze()  # the library and its index live as long as the house: the collector need not walk them at every turn
-        jobs: list[Callable[[], Any]] = [house.watch_content, house.purge]
-        if house.telegram is not None:
-            jobs.append(house.set_up_telegram if config.web.public_url else house.poll_telegram)
-        tasks = [asyncio.create_task(job(), name=job.__name__) for job in jobs]
+        tasks = [asyncio.create_task(house.watch_content()), asyncio.create_task(house.purge())]
+        tasks += [asyncio.create_task(do(house.stop)) for platform in platforms for do in platform.jobs]
         learner = asyncio.create_task(house.learn_anew())
 
         async def end_jobs() -> None:
@@ -230,19 +191,6 @@ async def open_house(config: Config, content: Path = CONTENT) -> AsyncIterator[H
 
         stack.push_async_callback(end_jobs)
         yield house
-
-
-async def open_telegram(config: Config, stack: AsyncExitStack) -> Any:
-    """Telegram's client, when its token is set, else None."""
-    settings = config.channels.telegram
-    if settings.token is None:
-        return None
-    if config.web.public_url and settings.secret is None:
-        log.error("telegram_webhook_refuses_everything", where="set UMBRELLA_TELEGRAM_SECRET")
-    platform = import_module("bot.platforms.telegram")  # aiogram takes seconds and 100 MB: only when it is needed
-    client = platform.TelegramClient(settings.token.get_secret_value(), settings.api)
-    stack.push_async_callback(client.close)
-    return client
 
 
 async def serve(config: Config) -> None:

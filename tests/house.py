@@ -14,6 +14,7 @@ from bot.config import Config, load_config
 from bot.files import CONTENT
 from bot.serve import House, open_house
 from tests.conftest import MODELS
+from tests.standins.messenger import APP_SECRET, PAGE_TOKEN, VERIFY_TOKEN, MessengerStandIn
 from tests.standins.telegram import TEST_TOKEN, TelegramStandIn
 
 SECRET = "a-secret-for-tests"
@@ -48,6 +49,39 @@ async def telegram_house(home: Path, telegram: TelegramStandIn, **environ: str) 
 
 
 @asynccontextmanager
+async def served(house: House, listening: socket.socket) -> AsyncIterator[None]:
+    """The web application of an open house, on loopback."""
+    options: dict[str, Any] = {"log_config": None, "access_log": False, "lifespan": "off"}
+    server = uvicorn.Server(uvicorn.Config(house.app(), **options))
+    server.install_signal_handlers = lambda: None  # type: ignore[attr-defined]
+    serving = asyncio.create_task(server.serve(sockets=[listening]))
+    try:
+        yield
+    finally:
+        server.should_exit = True
+        await serving
+
+
+@asynccontextmanager
+async def messenger_house(home: Path, graph: MessengerStandIn, **environ: str) -> AsyncIterator[House]:
+    """An open house, served on loopback, that the stand-in of Messenger has verified and brings its events to."""
+    listening = socket.create_server(("127.0.0.1", 0))
+    variables = {
+        "UMBRELLA_MESSENGER_PAGE_ID": graph.page_id,
+        "UMBRELLA_MESSENGER_PAGE_TOKEN": PAGE_TOKEN,
+        "UMBRELLA_MESSENGER_APP_SECRET": APP_SECRET,
+        "UMBRELLA_MESSENGER_VERIFY_TOKEN": VERIFY_TOKEN,
+        "UMBRELLA_MESSENGER_API": graph.base,
+        "UMBRELLA_SEND_PER_SECOND": "1000",
+        "UMBRELLA_SEND_BURST_PER_CHAT": "20",
+        **environ,
+    }
+    async with open_house(settings(home, **variables)) as house, served(house, listening):
+        await graph.webhook(f"http://127.0.0.1:{listening.getsockname()[1]}/channels/messenger")
+        yield house
+
+
+@asynccontextmanager
 async def webhook_house(home: Path, telegram: TelegramStandIn, **environ: str) -> AsyncIterator[House]:
     """An open house, served on loopback, that the stand-in brings its updates to."""
     listening = socket.create_server(("127.0.0.1", 0))  # from now on callers wait until they are served
@@ -57,13 +91,5 @@ async def webhook_house(home: Path, telegram: TelegramStandIn, **environ: str) -
         "UMBRELLA_TELEGRAM_SECRET": SECRET,
         **environ,
     }
-    async with telegram_house(home, telegram, **variables) as house:
-        options: dict[str, Any] = {"log_config": None, "access_log": False, "lifespan": "off"}
-        server = uvicorn.Server(uvicorn.Config(house.app(), **options))
-        server.install_signal_handlers = lambda: None  # type: ignore[attr-defined]
-        serving = asyncio.create_task(server.serve(sockets=[listening]))
-        try:
-            yield house
-        finally:
-            server.should_exit = True
-            await serving
+    async with telegram_house(home, telegram, **variables) as house, served(house, listening):
+        yield house

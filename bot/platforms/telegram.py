@@ -62,7 +62,7 @@ class TelegramClient:
         server = TelegramAPIServer.from_base(self.api)
         self._bot = Bot(self.token, session=AiohttpSession(api=server, timeout=TIMEOUT, limit=64))
 
-    async def send(self, address: str, words: Words) -> None:
+    async def send(self, address: str, words: Words, _age: float) -> None:
         """Send one message. Raises SendError, as the Bot API's codes ask: 429 wait, 403 gone, 401 halt, 5xx and network retry."""
         try:
             for payload in write(address, words):

@@ -308,7 +308,7 @@ class Store:
             marks.append((turn.mark, day))
             events += answer.events
             language = then.language or conversation.language  # a person who was forgotten is still told so in her language
-            letter = self._letter_for(turn, answer, language, now) if turn.sends else None
+            letter = self._letter_for(turn, answer, language, now) if turn.sends and answer.replies else None
             if letter:
                 letters.append(letter)
             results.append(Kept(answer, language, letter))

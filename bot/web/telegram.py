@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from starlette.types import Receive, Scope, Send
 
 from bot.store import StoreUnavailable
+from bot.web.bodies import read_body
 
 PATH = "/channels/telegram"
 HEADER = "x-telegram-bot-api-secret-token"
@@ -36,16 +37,9 @@ class TelegramWebhook:
 
     async def take(self, receive: Receive) -> int:
         """Read one update and deal with it. Gives back the status: any but 200 means that Telegram brings the update again."""
-        body = b""
-        while True:
-            message = await receive()
-            if message["type"] != "http.request":
-                return 400  # the caller has gone away in the middle
-            body += message.get("body", b"")
-            if len(body) > self.largest:
-                return 413
-            if not message.get("more_body"):
-                break
+        body = await read_body(receive, self.largest)
+        if isinstance(body, int):
+            return body
         try:
             await self.accept(body)
         except StoreUnavailable:

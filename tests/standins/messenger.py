@@ -16,7 +16,7 @@ import re
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from itertools import chain
 from typing import Any, Literal, NamedTuple, Self, TypeVar
@@ -705,11 +705,12 @@ class MessengerStandIn:
         timeout: float = 5.0,  # noqa: ASYNC109 - the test names its bound
         what: str = "the condition",
     ) -> T:
-        """Wait until the condition is true of the stand-in, at most `timeout` seconds; it is looked at after every change."""
+        """Wait until the condition is true, at most `timeout` seconds; it is looked at after every change, and twenty times a second."""
         try:
             async with asyncio.timeout(timeout):
                 while not (value := condition()):
-                    await self._changed.wait()
+                    with suppress(TimeoutError):
+                        await asyncio.wait_for(self._changed.wait(), 0.05)
                 return value
         except TimeoutError:
             raise TimeoutError(f"{what} did not come within {timeout} s; so far: {dict(self.counters)}") from None
