@@ -2,6 +2,7 @@
 
 Each person sends a numbered row of taps and messages that lead to cards she can be told apart by. At the end every turn must have
 been answered, in order, and none twice, except the one letter of hers that was on its way when the bot was killed.
+On Telegram with the webhook and polled, and on Messenger.
 Run: .venv/bin/python -m bench.kill [--rounds 30] [--seed N]. Exit status 1 when anything of this was violated.
 """
 
@@ -16,12 +17,12 @@ import socket
 import sys
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import astuple, dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, Protocol
 
 import aiohttp
 
@@ -30,8 +31,9 @@ from bot.content import put_into_words
 from bot.dialogue import START, Guide, respond
 from bot.files import HOUSE
 from bot.guide import open_guide
-from bot.model import Conversation, Message, say
+from bot.model import Conversation, LanguageNoticed, Message, RiskNoticed, Suspected, say
 from bot.understand.fold import fold
+from tests.standins.messenger import APP_SECRET, PAGE_TOKEN, VERIFY_TOKEN, MessengerStandIn
 
 TOKEN, SECRET = "42:KILL", "kill"
 PEOPLE = 40
@@ -58,10 +60,11 @@ class Heard(NamedTuple):
 
 @dataclass
 class Tally:
-    """What became of the turns. All but `turns` and `doubled` must be 0."""
+    """What became of the turns. All but `turns`, `doubled` and `late` must be 0."""
 
     turns: int = 0
     doubled: int = 0  # letters that came twice, as one may that is on its way at a kill
+    late: int = 0  # answered after a later one, on a platform that promises no order once a delivery has failed
     doubled_beyond: int = 0
     lost: int = 0
     out_of_order: int = 0
@@ -76,8 +79,10 @@ class Tally:
         return not (self.doubled_beyond or self.lost or self.out_of_order or self.strange)
 
 
-def judge(turns: Sequence[Turn], heard: Sequence[Heard], starts: Sequence[float]) -> Tally:
-    """Attribute what one person heard to her turns. `starts`: when the bot was started again."""
+def judge(turns: Sequence[Turn], heard: Sequence[Heard], starts: Sequence[float], *, ordered: bool = True) -> Tally:
+    """Attribute what one person heard to her turns. `starts`: when the bot was started again. `ordered`: the platform brings
+    what she sent in order even after it failed to; Messenger does not promise that (Meta, "Webhooks": best practices).
+    """
     tally = Tally(turns=len(turns))
     came: Counter[int] = Counter()
     told: list[str] = []
@@ -105,7 +110,13 @@ def judge(turns: Sequence[Turn], heard: Sequence[Heard], starts: Sequence[float]
         elif (number := nearest(text)) is not None:
             if number < now:
                 tally.doubled_beyond += number in came
-                tally.out_of_order += number not in came
+                tally.out_of_order += number not in came and ordered
+                tally.late += number not in came and not ordered
+                if number not in came and not ordered:
+                    now, following = number, 1
+                    before = at
+                    came[number] += following == len(turns[number].texts)
+                    continue
                 told.append(f"{name_of(number)} answered after {name_of(now)}{', again' if number in came else ''}")
             now, following = number, 1
         else:
@@ -138,7 +149,11 @@ def make_deck(guide: Guide) -> Deck:
     def texts(name: str) -> tuple[str, ...]:
         return tuple(words.text for words in put_into_words(say(name), "mn", library))
 
-    plain = [name for name, card in library.cards["mn"].items() if card.kind in ("article", "menu") and name != START]
+    plain = [
+        name
+        for name, card in library.cards["mn"].items()
+        if card.kind in ("article", "menu") and name != START and not name.startswith("talk/")
+    ]
     shared = Counter(text for name in (*plain, START, "talk/demo") for text in texts(name))
     own = [name for name in plain if all(shared[text] == 1 for text in texts(name))]
     labels = {fold(card.label) for card in library.cards["mn"].values()}
@@ -148,8 +163,9 @@ def make_deck(guide: Guide) -> Deck:
         """What can be typed to get to this card, whatever was said before."""
         for ask in library.card("mn", name).asks[:4]:
             if fold(ask) not in labels:
-                replies = respond(guide, known, Message("1", "telegram", "1", text=ask)).replies
-                if [reply.name for reply in replies] == [name]:
+                replies, events = respond(guide, known, Message("1", "telegram", "1", text=ask))
+                heard = any(isinstance(event, Suspected | RiskNoticed | LanguageNoticed) for event in events)
+                if [reply.name for reply in replies] == [name] and not heard:
                     return ask
         return None
 
@@ -168,7 +184,7 @@ class Person:
     id: int
     deck: Deck
     dice: random.Random
-    telegram: "Telegram"
+    platform: "Platform"
     turns: list[Turn] = field(default_factory=list)
     heard: list[Heard] = field(default_factory=list)
 
@@ -188,7 +204,7 @@ class Person:
         """Send these at once, and wait for the answer to the last. False when it does not come."""
         begun = len(self.heard)
         for turn in turns:
-            await self.telegram.act(self.id, turn)
+            await self.platform.act(self.id, turn)
             self.turns.append(turn)
         until = time.monotonic() + PATIENCE
         while turns[-1].texts[-1] not in (heard.text for heard in self.heard[begun:]):
@@ -198,7 +214,23 @@ class Person:
         return True
 
     async def listen(self, wait: int = 0) -> None:
-        self.heard += await self.telegram.heard(self.id, len(self.heard), wait)
+        self.heard += await self.platform.heard(self.id, len(self.heard), wait)
+
+
+class Platform(Protocol):
+    """A stand-in for a platform, as the drill uses it."""
+
+    async def act(self, person: int, turn: Turn) -> None:
+        """Returns as soon as the platform has it, whether the bot lives or not."""
+
+    async def heard(self, person: int, after: int, wait: int) -> list[Heard]:
+        """What reached her after so many messages, once there is something, or so many seconds later."""
+
+    async def pending(self) -> bool:
+        """Whether something is on its way to the bot."""
+
+    async def turning(self) -> int:
+        """Taps whose button still turns."""
 
 
 @dataclass
@@ -226,6 +258,42 @@ class Telegram:
         asked = {"user": person, "after": after} | ({"wait": wait} if wait else {})
         return [Heard(sent["text"], sent["at"]) for sent in await self.ask("received", **asked)]
 
+    async def pending(self) -> bool:
+        return bool((await self.ask("state"))["pending"])
+
+    async def turning(self) -> int:
+        return len((await self.ask("state"))["spinning"])
+
+
+@dataclass
+class Messenger:
+    """The stand-in for Messenger, in this process. Its clock is that of the drill."""
+
+    graph: MessengerStandIn
+
+    async def act(self, person: int, turn: Turn) -> None:
+        hers = self.graph.person(str(person))
+        if turn.kind == "tap":
+            hers.tap_raw(turn.what)
+        else:
+            hers.write(turn.what)
+
+    async def heard(self, person: int, after: int, wait: int) -> list[Heard]:
+        received = self.graph.person(str(person)).received
+        with suppress(TimeoutError):
+            await self.graph.wait_for(lambda: len(received) > after, wait)
+        return [Heard(sent.text, sent.at) for sent in received[after:]]
+
+    async def pending(self) -> bool:
+        try:
+            await self.graph.settled(0.01)
+        except TimeoutError:
+            return True
+        return False
+
+    async def turning(self) -> int:
+        return 0
+
 
 # --- the processes --------------------------------------------------------------------------------------------------------
 
@@ -250,7 +318,8 @@ def template() -> None:
     Each is `umbrella serve`, but for its imports and the reading of the content, which are done once here: seconds in which
     there is nothing to lose, and which would leave no time for rounds.
     """
-    import bot.platforms.telegram  # imported only when Telegram is on: it takes seconds
+    import bot.platforms.messenger  # imported only when the platform is on: aiogram takes seconds
+    import bot.platforms.telegram
     import bot.serve
     from bot.__main__ import main
 
@@ -273,25 +342,20 @@ class Bot:
     """`umbrella serve`, to be killed and started again over the same data."""
 
     home: Path
-    api: str
     session: aiohttp.ClientSession
     template: asyncio.subprocess.Process
     port: int
     starts: list[float] = field(default_factory=list)
     running: int = 0  # its process id, 0 when it does not run
 
-    async def start(self, *, polling: bool) -> None:
-        """Start it, and wait until it answers."""
+    async def start(self, channel: Mapping[str, str]) -> None:
+        """Start it with these settings, and wait until it answers."""
         settings = {
             "HOME": str(self.home / "var"),
-            "TELEGRAM_TOKEN": TOKEN,
-            "TELEGRAM_SECRET": SECRET,
-            "TELEGRAM_API": self.api,
-            "TELEGRAM_POLL_SECONDS": "5",
             "WEB_PORT": str(self.port),
-            "WEB_PUBLIC_URL": "" if polling else f"http://127.0.0.1:{self.port}",
             "SEND_PER_SECOND": "1000",
             "SEND_BURST_PER_CHAT": "20",
+            **channel,
         }
         self.starts.append(time.monotonic())
         assert self.template.stdin is not None
@@ -330,7 +394,7 @@ class Bot:
 
 
 @asynccontextmanager
-async def installed(home: Path, api: str, session: aiohttp.ClientSession) -> AsyncIterator[Bot]:
+async def installed(home: Path, session: aiohttp.ClientSession) -> AsyncIterator[Bot]:
     """A bot that can be started. None is left running after this block."""
     log = home / "log"
     with log.open("a") as told:
@@ -339,7 +403,7 @@ async def installed(home: Path, api: str, session: aiohttp.ClientSession) -> Asy
             assert process.stdout is not None
             async with asyncio.timeout(60):
                 await process.stdout.readline()
-            bot = Bot(home, api, session, process, free_port())
+            bot = Bot(home, session, process, free_port())
             try:
                 yield bot
             except Exception:
@@ -379,9 +443,9 @@ def moment(dice: random.Random) -> float:
     return dice.uniform(0.0, 0.15) if dice.random() < 0.3 else dice.uniform(0.15, LONGEST_LIFE)
 
 
-async def quiet(bot: Bot, api: Telegram) -> None:
+async def quiet(bot: Bot, platform: Platform) -> None:
     """Wait until nothing is on its way in either direction."""
-    while (await api.ask("state"))["pending"] or await bot.waiting():
+    while await platform.pending() or await bot.waiting():
         await asyncio.sleep(0.05)
 
 
@@ -400,42 +464,93 @@ class Report:
         return self.tally.whole and self.settled and not self.turning and not self.ended
 
 
-async def drill(webhook: int, polling: int, seed: int, people: int = PEOPLE) -> Report:
+async def drill_telegram(webhook: int, polling: int, seed: int, people: int = PEOPLE) -> Report:
     """So many rounds with the webhook, then so many polled, over the same people and data."""
-    dice = random.Random(seed)
-    deck = make_deck(open_guide(load_config()))
-    modes = [False] * webhook + [True] * polling
+    async with AsyncExitStack() as stack:
+        session, bot = await stack.enter_async_context(stage())
+        api = await stack.enter_async_context(telegram(session))
+        settings = {
+            "TELEGRAM_TOKEN": TOKEN,
+            "TELEGRAM_SECRET": SECRET,
+            "TELEGRAM_API": api.base,
+            "TELEGRAM_POLL_SECONDS": "5",
+        }
+        reached = settings | {"WEB_PUBLIC_URL": f"http://127.0.0.1:{bot.port}"}
+        return await drill(bot, api, [reached] * webhook + [settings] * polling, seed, people)
+
+
+async def drill_messenger(rounds: int, seed: int, people: int = PEOPLE) -> Report:
+    """So many rounds on Messenger."""
+    async with AsyncExitStack() as stack:
+        _, bot = await stack.enter_async_context(stage())
+        # what happens is timed by the clock that times the starts; Meta's hour of retries is made two minutes
+        graph = await stack.enter_async_context(MessengerStandIn(clock=time.monotonic, pace=1 / 30))
+        settings = {
+            "MESSENGER_PAGE_ID": graph.page_id,
+            "MESSENGER_PAGE_TOKEN": PAGE_TOKEN,
+            "MESSENGER_APP_SECRET": APP_SECRET,
+            "MESSENGER_VERIFY_TOKEN": VERIFY_TOKEN,
+            "MESSENGER_API": graph.base,
+        }
+
+        async def reach() -> None:
+            await graph.webhook(f"http://127.0.0.1:{bot.port}/channels/messenger")
+
+        return await drill(bot, Messenger(graph), [settings] * rounds, seed, people, reach, ordered=False)
+
+
+@asynccontextmanager
+async def stage() -> AsyncIterator[tuple[aiohttp.ClientSession, Bot]]:
+    """A bot that can be started, over data of its own, and a session to talk to it and to stand-ins."""
     async with AsyncExitStack() as stack:
         home = Path(stack.enter_context(TemporaryDirectory(prefix="kill-", ignore_cleanup_errors=True)))
         session = await stack.enter_async_context(
             aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0), timeout=aiohttp.ClientTimeout(30))
         )
-        api = await stack.enter_async_context(telegram(session))
-        bot = await stack.enter_async_context(installed(home, api.base, session))
-        await bot.start(polling=modes[0])
-        crowd = [Person(FIRST_PERSON + number, deck, random.Random(dice.random()), api) for number in range(people)]
-        stop = asyncio.Event()
-        async with asyncio.TaskGroup() as busy:
-            for person in crowd:
-                busy.create_task(person.live(stop))
-            for following in (*modes[1:], modes[-1]):
-                await asyncio.sleep(moment(dice))
-                await bot.end(signal.SIGKILL)
-                await bot.start(polling=following)
-            stop.set()
-        try:
-            async with asyncio.timeout(PATIENCE):
-                await quiet(bot, api)
-            settled = True
-        except TimeoutError:
-            settled = False
-        ended = await bot.end(signal.SIGTERM)
+        yield session, await stack.enter_async_context(installed(home, session))
+
+
+async def nothing() -> None:
+    """What is to be done once the bot runs, where there is nothing."""
+
+
+async def drill(
+    bot: Bot,
+    platform: Platform,
+    modes: Sequence[Mapping[str, str]],
+    seed: int,
+    people: int,
+    reach: Callable[[], Awaitable[None]] = nothing,
+    ordered: bool = True,
+) -> Report:
+    """A round for each of the modes, which are settings of the bot, over the same people and data. `reach` when it first runs."""
+    dice = random.Random(seed)
+    deck = make_deck(open_guide(load_config()))
+    await bot.start(modes[0])
+    await reach()
+    crowd = [Person(FIRST_PERSON + number, deck, random.Random(dice.random()), platform) for number in range(people)]
+    stop = asyncio.Event()
+    async with asyncio.TaskGroup() as busy:
         for person in crowd:
-            await person.listen()
-        turning = len((await api.ask("state"))["spinning"])
+            busy.create_task(person.live(stop))
+        for following in (*modes[1:], modes[-1]):
+            await asyncio.sleep(moment(dice))
+            await bot.end(signal.SIGKILL)
+            await bot.start(following)
+        stop.set()
+    try:
+        async with asyncio.timeout(PATIENCE):
+            await quiet(bot, platform)
+        settled = True
+    except TimeoutError:
+        settled = False
+    ended = await bot.end(signal.SIGTERM)
+    for person in crowd:
+        await person.listen()
+    turning = await platform.turning()
     tally = Tally()
     for person in crowd:
-        hers = judge(person.turns, person.heard, bot.starts)
+        hers = judge(person.turns, person.heard, bot.starts, ordered=ordered)
         hers.faults = tuple(f"person {person.id}: {fault}" for fault in hers.faults)
         tally += hers
     return Report(tally, len(modes), settled, turning, ended)
@@ -443,7 +558,7 @@ async def drill(webhook: int, polling: int, seed: int, people: int = PEOPLE) -> 
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m bench.kill", description=__doc__)
-    parser.add_argument("--rounds", type=int, default=30, help="half of them with the webhook, half polled")
+    parser.add_argument("--rounds", type=int, default=30, help="a third each: the webhook, polled, Messenger")
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(1_000_000))
     parser.add_argument("--template", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
@@ -451,11 +566,19 @@ def main() -> int:
         template()
         return 0
     print(f"seed {options.seed}", flush=True)
+    third = max(1, options.rounds // 3)
+    telegram, messenger = drill_telegram(third, third, options.seed), drill_messenger(third, options.seed)
+    return max(told("Telegram", telegram), told("Messenger", messenger))
+
+
+def told(name: str, drilled: Coroutine[Any, Any, Report]) -> int:
+    """Run a drill and print what it came to. 0 when nothing was violated."""
     began = time.monotonic()
-    report = asyncio.run(drill(options.rounds - options.rounds // 2, options.rounds // 2, options.seed))
+    report = asyncio.run(drilled)
     tally = report.tally
-    print(f"rounds {report.kills}, people {PEOPLE}, turns {tally.turns}, {time.monotonic() - began:.0f} s")
+    print(f"{name}: rounds {report.kills}, people {PEOPLE}, turns {tally.turns}, {time.monotonic() - began:.0f} s")
     print(f"lost {tally.lost}, out of order {tally.out_of_order}, answers to nothing {tally.strange}")
+    print(f"answered late, as the platform brought it {tally.late}")
     print(f"doubled {tally.doubled} (on their way at a kill), doubled beyond that {tally.doubled_beyond}")
     print(f"buttons left turning {report.turning}; the last bot, asked to stop, ended with {report.ended}")
     if not report.settled:

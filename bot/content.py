@@ -8,9 +8,11 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
+from bot.checks import Check
+from bot.directory import Directory
 from bot.model import Added, Reply
 
-KINDS = ("article", "menu", "steps", "story", "quiz", "flow", "labels")
+KINDS = ("article", "menu", "steps", "story", "quiz", "check", "flow", "labels")
 
 
 class ContentError(Exception):
@@ -32,6 +34,7 @@ class Words:
     name: str
     text: str
     options: tuple[Option, ...] = ()
+    phones: tuple[str, ...] = ()  # the telephone numbers in the text, as they stand in it: where a channel can, a tap calls them
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +75,8 @@ class Fact:
     sourced: bool
     confidence: str
     publish: str
+    checked_on: str = ""  # the day on which a member of staff has dialled or read it; "" until then
+    checked_by: str = ""
 
     @property
     def quotable(self) -> bool:
@@ -86,6 +91,8 @@ class Library:
     cards: Mapping[str, Mapping[str, Card]]  # language -> name -> card
     facts: Mapping[str, Fact] = field(default_factory=dict)
     danger: Mapping[str, "DangerPhrases"] = field(default_factory=dict)  # by language
+    checks: Mapping[str, Check] = field(default_factory=dict)  # by their card
+    directory: Directory = field(default_factory=Directory)
 
     @property
     def languages(self) -> tuple[str, ...]:
@@ -187,9 +194,18 @@ def offered(reply: Reply, language: str, library: Library) -> tuple[Option, ...]
 def put_into_words(reply: Reply, language: str, library: Library) -> list[Words]:
     """The words for a reply in this language: one to a few messages, the options under the last."""
     quote = quoted(language, library.facts)
-    *before, last = library.part(language, reply.name).messages
+    messages = library.part(language, reply.name).messages
     options = offered(reply, language, library)
-    return [*(Words(reply.name, QUOTE.sub(quote, text)) for text in before), Words(reply.name, QUOTE.sub(quote, last), options)]
+    return [
+        Words(reply.name, QUOTE.sub(quote, text), options if last else (), phones_in(text, language, library))
+        for text, last in zip(messages, [*[False] * (len(messages) - 1), True], strict=True)
+    ]
+
+
+def phones_in(text: str, language: str, library: Library) -> tuple[str, ...]:
+    """The telephone numbers that a text quotes."""
+    facts = (library.facts[name] for name in QUOTE.findall(text))
+    return tuple(dict.fromkeys(fact.value[language] for fact in facts if fact.kind == "phone"))
 
 
 def quoted(language: str, facts: Mapping[str, Fact]) -> Callable[[re.Match[str]], str]:

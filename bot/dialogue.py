@@ -8,13 +8,17 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 
+from bot.checks import BEGIN, SKIP, SKIPPED, UNKNOWN, Check, band, many_open, part_of, reached, signs, still_given
 from bot.content import Library, Option, offered
+from bot.directory import ABROAD, Directory, nearest_place, need_named, places_named, soum_named
 from bot.model import (
     COMMON,
     SAFETY_LINE,
     Added,
     Answer,
     AttachmentReceived,
+    CheckAnswered,
+    CheckEnded,
     Conversation,
     DoorNoticed,
     Event,
@@ -36,13 +40,16 @@ from bot.model import (
 from bot.safety import Danger, cries_for_help, listen
 from bot.understand.doors import OTHER, WORK, Doors, door_of
 from bot.understand.features import Reader, Utterance
-from bot.understand.fold import fold
+from bot.understand.fold import CAP, fold, words
 from bot.understand.language import language_of
 from bot.understand.linear import Linear
 from bot.understand.rank import Understood, rank
 from bot.understand.spelling import nearly
 
 SILENT = 12  # hours after a person's last words to her at which the bot comes back by itself
+FINDER = "help/near-me"
+FINDERS = (FINDER, "return/services")  # whose questions are answered by naming a place or a need as well
+SHORT = 6  # words of an answer; who writes more may mean something else
 LONGEST_LABEL = 64  # characters of a message that may be a label, typed
 OFFERED = 3  # cards offered when it is not clear which is meant
 CLEARLY = 3  # words that must tell before the bot changes its language of its own accord
@@ -60,6 +67,10 @@ class Turn:
     card: str
     languages: tuple[str, ...]
     show: Callable[[str], Answer]  # the answer that goes to this place
+    directory: Directory
+    places: tuple[str, ...] = ()  # the aimag or district that she has named, or is in; several when it is not clear which
+    need: str = ""  # what she has named that she needs help with
+    unclear: bool = False  # she answered in words, and nobody knows what they mean
 
     @property
     def step(self) -> str | None:
@@ -94,6 +105,7 @@ class Guide:
     danger: Danger
     cards: Linear  # tells the cards apart
     near: Mapping[str, frozenset[str]]  # card -> the cards of its section and those it leads to
+    asked: Mapping[str, str]  # folded phrase -> the one card whose ask it is
     follow_ups: Mapping[str, FollowUp]
     doors: Doors
     vocabulary: Mapping[str, frozenset[str]]
@@ -111,6 +123,29 @@ class Look:
     conversation: Conversation
     message: Message
     said: Utterance
+
+    @property
+    def answering(self) -> str:
+        """The finder whose question was asked in the last turn, or ""."""
+        card = self.conversation.asked.partition(".")[0]
+        return card if card in FINDERS and self.guide.library.has(self.conversation.asked) else ""
+
+    @property
+    def places(self) -> tuple[str, ...]:
+        """The places that her words name, or the one that her location is nearest to; () when all are far."""
+        directory, message = self.guide.library.directory, self.message
+        if message.point:
+            nearest = nearest_place(directory, *message.point)
+            return (nearest,) if nearest else ()
+        if message.tap or not message.text:
+            return ()
+        typed = words(message.text[:CAP])
+        return places_named(directory, typed) or places_named(directory, self.said.words[: len(typed)])
+
+    @property
+    def need(self) -> str:
+        """The need that her words name, or ""."""
+        return "" if self.message.tap else need_named(self.guide.library.directory, words(self.message.text[:CAP]))
 
 
 def respond(guide: Guide, conversation: Conversation, message: Message) -> Answer:
@@ -265,19 +300,43 @@ def nearly_a_label(look: Look) -> Answer | None:
 def answer_to_question(look: Look) -> Answer | None:
     """The answer to a question asked in the last turn, for the handler that asked it. An older question is past answering."""
     asked, tap = look.conversation.asked, look.message.tap
-    if not asked or not tap or not look.guide.library.has(asked):
-        return None
+    if look.answering and names_a_place_or_need(look):
+        return handle(look, look.answering)
+    if not asked or not tap or not look.guide.library.has(asked) or look.guide.library.has(tap):
+        return None  # a button that names a card leads there, also from under a question
     card = asked.partition(".")[0]
     answers = (option.name for option in look.guide.library.part(look.conversation.language, asked).options)
     return handle(look, card) if tap in answers else None
+
+
+def names_a_place_or_need(look: Look) -> bool:
+    """Whether a finder's question is answered in words: with a place, or with a need when it asked for that."""
+    if not look.message.text or len(look.said.words) > SHORT:
+        return False
+    return bool(look.places) or (look.conversation.asked.endswith(".need") and bool(look.need))
+
+
+def names_a_soum(look: Look) -> bool:
+    """Whether she answers with a soum, which the finder does not know: its name must not be taken for a question about moving."""
+    return len(look.said.words) <= SHORT and soum_named(look.guide.library.directory, words(look.message.text[:CAP]))
 
 
 def attachment(look: Look) -> Answer | None:
     kind = look.message.attachment
     if not kind:
         return None
+    if look.message.point:
+        return located(look)
     place = f"talk/media.{kind}"
     return Answer([say(place if look.guide.library.has(place) else "talk/media")], [AttachmentReceived(kind)])
+
+
+def located(look: Look) -> Answer:
+    """A shared location: help near there, and the word that it is not kept."""
+    here = [place for place in look.places if look.guide.library.directory.places[place].kind != ABROAD]
+    there = handle(look, look.answering or FINDER) if here else show(look, "help/abroad")
+    told = say(f"{FINDER}.location" if here else f"{FINDER}.location-abroad")
+    return Answer([told, *there.replies], [AttachmentReceived(look.message.attachment), *there.events])
 
 
 def back(look: Look) -> Answer | None:
@@ -303,6 +362,32 @@ def arrival(look: Look) -> Answer | None:
     return show(look, place) if place and look.guide.library.has(place) else None
 
 
+def answer_in_check(look: Look) -> Answer | None:
+    """An answer in a check, or its beginning. The button names the question: an old one does not answer another question."""
+    name, _, part = look.message.tap.partition(".")
+    check = look.guide.library.checks.get(name)
+    if check is None:
+        return None
+    if part == BEGIN:
+        first = check_question(name, check.questions[0].name)
+        return Answer(first.replies, [CheckEnded(name), *first.events])
+    answered = check.answer_named(part)
+    if answered is None:
+        return None
+    question, answer = answered
+    given = given_in_check(look, name, check)
+    if question not in (*given, reached(check, given)):
+        return show(look, name)
+    given[question] = answer
+    explained = [place] if look.guide.library.has(place := f"{name}.{part}") else []
+    following = reached(check, given)
+    if following:
+        there = check_question(name, following)
+        replies = [*(say(place) for place in explained), *there.replies]
+        return Answer(replies, [CheckAnswered(name, check.version, question, answer), *there.events])
+    return check_result(name, check, given, explained)
+
+
 def place_named(look: Look) -> Answer | None:
     """A tap, or a command such as /menu, that names a place. Old buttons lead there still: going somewhere is harmless."""
     place = look.message.tap
@@ -314,6 +399,10 @@ def meaning(look: Look) -> Answer | None:
     if not look.message.text:
         return None
     understood = understand(look.guide, look.said, look.conversation.place)
+    if asks_where(look, understood):
+        return handle(look, look.answering or FINDER)
+    if look.answering and (not understood.card or names_a_soum(look)):
+        return handle(look, look.answering, unclear=True)
     if understood.card:
         return show(look, understood.card)
     if understood.candidates:
@@ -322,10 +411,22 @@ def meaning(look: Look) -> Answer | None:
     return None
 
 
+def asks_where(look: Look, understood: Understood) -> bool:
+    """Whether help at a place is asked for: it is named, with a need that the card meant is about, or no other card is meant."""
+    if understood.card in FINDERS or not look.places:
+        return False
+    need = look.guide.library.directory.needs.get(look.need)
+    if understood.card:
+        return need is not None and understood.card in need.cards
+    return need is not None or FINDER in understood.candidates
+
+
 def understand(guide: Guide, said: Utterance, place: str = "") -> Understood:
     """What an utterance means to somebody who is at this place. A follow-up is about the card she has just read."""
     here = place.partition(".")[0]
     known = guide.library.cards[guide.language].keys()
+    if word_for_word := guide.asked.get(" ".join(said.words)):
+        return Understood(word_for_word, (word_for_word,), 1.0)
     understood = rank(guide.cards, said, guide.near.get(here, frozenset()), known)
     if not understood.follows:
         return understood
@@ -350,6 +451,7 @@ ORDER = (
     back,
     language_named,
     arrival,
+    answer_in_check,
     place_named,
     meaning,
     nothing,
@@ -364,6 +466,8 @@ def show(look: Look, place: str) -> Answer:
     card = look.guide.library.card(look.conversation.language, place)
     if card.kind == "steps":
         return show_step(look, card_name, part)
+    if card.kind == "check":
+        return show_check(look, card_name, part)
     if place == "talk/misunderstood":
         return Answer([say(place)], [Misread()])
     return Answer([say(place)], [] if place.startswith("talk/") else [Went(place)])
@@ -384,11 +488,53 @@ def show_step(look: Look, name: str, part: str) -> Answer:
     return Answer([say(place, *onward)], [Went(place)])
 
 
-def handle(look: Look, card: str) -> Answer:
+def show_check(look: Look, name: str, part: str) -> Answer:
+    """A place in a check: a question she has come to, what a result said, else the beginning and how to go on from there."""
+    check = look.guide.library.checks[name]
+    given = given_in_check(look, name, check)
+    following = reached(check, given)
+    outdated = any(begun.card == name and begun.version != check.version for begun in look.conversation.checks)
+    if part and part in (*given, following) and not outdated:
+        return check_question(name, part)
+    if result := check.band_named(part):
+        place = f"{name}.{part}"
+        return Answer([say(place, *(Added(card) for card in result.next))], [Went(place)])
+    if given and following:
+        onward = [Added(f"{name}.{following}", "continue"), Added(f"{name}.{BEGIN}", "restart")]
+    else:
+        onward = [Added(f"{name}.{BEGIN}", "start")]
+    return Answer([say(name, *onward)], [*([CheckEnded(name)] if outdated else []), Went(name)])
+
+
+def check_question(name: str, question: str) -> Answer:
+    """One question of a check. Not to know and not to say are always answers."""
+    place = f"{name}.{question}"
+    leave_open = (Added(f"{name}.{part_of(question, answer)}", answer) for answer in (UNKNOWN, SKIP))
+    return Answer([say(place, *leave_open)], [Went(place)])
+
+
+def check_result(name: str, check: Check, given: dict[str, str], explained: list[str]) -> Answer:
+    """What the answers add up to: the band's words, the weightiest signs, and the next steps under the last of them."""
+    result = band(check, given)
+    seen = [f"{name}.{part}" for part in signs(check, given)]
+    place = f"{name}.{result.name}"
+    told = [place, *([f"{name}.{SKIPPED}"] if many_open(check, given) else []), *seen]
+    *before, last = [*(part for part in explained if part not in seen), *told]
+    onward = (Added(card) for card in result.next)
+    return Answer([*(say(part) for part in before), say(last, *onward)], [CheckEnded(name), Went(place)])
+
+
+def given_in_check(look: Look, name: str, check: Check) -> dict[str, str]:
+    """The answers given so far, of those that still count."""
+    return still_given(check, look.conversation.given(name, check.version))
+
+
+def handle(look: Look, card: str, *, unclear: bool = False) -> Answer:
     """What this card's handler answers."""
-    return look.guide.handlers[card](
-        Turn(look.conversation, look.message, card, look.guide.library.languages, partial(show, look))
-    )
+    library = look.guide.library
+    there = partial(show, look)
+    turn = Turn(look.conversation, look.message, card, library.languages, there, library.directory, unclear=unclear)
+    return look.guide.handlers[card](replace(turn, places=look.places, need=look.need) if card in FINDERS else turn)
 
 
 def first_meeting(

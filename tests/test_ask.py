@@ -68,7 +68,7 @@ def test_the_table_has_a_share_with_its_bounds_for_every_way_of_writing(guide: G
     rows = evaluate(guide)
     table = as_table(rows)
     assert {"mn", "mn-Latin", "en", "mixed"} == set(rows)
-    for name in ("tries: first", "held back: in three", "emergency: sure or maybe", "lookalike: sure", "no card: not answered"):
+    for name in ("tries: first", "hand c: in three", "emergency: sure or maybe", "lookalike: sure", "no card: not answered"):
         assert f"| {name} |" in table
     assert json.loads(as_json(rows))["en"]["tries: first"]["of"] > 400
 

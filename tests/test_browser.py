@@ -207,7 +207,8 @@ FOCUS = """() => {
 async def test_everything_is_reached_and_used_by_keyboard_alone(guide: Guide, visit: Visit, script: bool) -> None:
     talk = await visit(script=script)
     options = await talk.options()
-    expected = ["skip", "en", "leave", *options, "text", "submit"]
+    numbers = [""] * await talk.page.locator(".said a").count()  # to be called; they have no name
+    expected = ["skip", "en", "leave", *numbers, *options, "text", "submit"]
     for name in expected:
         await talk.page.keyboard.press("Tab")
         assert await talk.look(FOCUS) == [name, True]
@@ -483,3 +484,12 @@ async def test_what_a_person_writes_is_shown_as_text_only(visit: Visit, script: 
     assert await talk.page.locator("img").count() == 0
     assert (await talk.page.title(), await talk.page.locator("script").count()) == (title, scripts)
     assert await talk.options() != []
+
+
+@either_way
+async def test_a_number_is_called_by_a_tap(guide: Guide, visit: Visit, script: bool) -> None:
+    talk = await visit(script=script)
+    await talk.tap("help/emergency")
+    links = {await link.inner_text(): await link.get_attribute("href") for link in await talk.page.locator(".said a").all()}
+    assert {"102": "tel:102", "103": "tel:103", "+976 102": "tel:+976102"}.items() <= links.items()
+    assert texts(guide, "mn", "help/emergency")[0] in await talk.said()

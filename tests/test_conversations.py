@@ -15,7 +15,8 @@ from bot.terminal import as_text
 from bot.transcript import message_of, spoken
 from tests.conftest import PLAYED, SCRIPTS, named
 
-UNTOLD = ("Said", "Went", "WentBack", "Asked", "StepReached", "LanguageNoticed", "Suspected")  # events that scripts need not list
+# events that scripts need not list
+UNTOLD = ("Said", "Went", "WentBack", "Asked", "StepReached", "CheckAnswered", "CheckEnded", "LanguageNoticed", "Suspected")
 
 
 @pytest.mark.parametrize(("turns", "language"), PLAYED)

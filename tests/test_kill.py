@@ -2,7 +2,7 @@
 
 import pytest
 
-from bench.kill import Heard, Turn, drill, judge
+from bench.kill import Heard, Report, Turn, drill_messenger, drill_telegram, judge
 
 SEED = 20261125
 TURNS = [Turn("tap", "a", ("a1", "a2")), Turn("tap", "b", ("b1",)), Turn("tap", "c", ("c1", "c2", "c3"))]
@@ -10,8 +10,15 @@ TURNS = [Turn("tap", "a", ("a1", "a2")), Turn("tap", "b", ("b1",)), Turn("tap", 
 
 @pytest.mark.timeout(120)
 async def test_nothing_is_lost_or_mixed_up_by_kills_with_the_webhook_and_polled() -> None:
-    report = await drill(webhook=3, polling=3, seed=SEED)
+    unharmed(await drill_telegram(webhook=3, polling=3, seed=SEED))
 
+
+@pytest.mark.timeout(120)
+async def test_nothing_is_lost_or_mixed_up_by_kills_on_messenger() -> None:
+    unharmed(await drill_messenger(rounds=3, seed=SEED))
+
+
+def unharmed(report: Report) -> None:
     assert report.tally.faults == ()
     assert report.tally.whole
     assert report.tally.turns > 100

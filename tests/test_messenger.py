@@ -144,6 +144,7 @@ async def test_who_blocked_the_page_is_not_written_to_again(graph: MessengerStan
     graph.fail_next("messages", 551, 1545041)
     anna.tap_raw("menu/main")
     await graph.wait_for(lambda: house.sender.counts.get("blocked") == 1, what="she is known to have left")
+    await graph.wait_for(lambda: house.sender.waiting == 0, what="nothing waits for her")
     assert await house.service.store.waiting() == []
 
 

@@ -29,6 +29,12 @@ def test_wordings_kept_back_lead_to_their_card(rows: dict[str, Row]) -> None:
     assert max(reached(rows, "tries: refused").values()) <= 0.05
 
 
+def test_everyday_questions_of_a_hand_that_was_not_learnt_from_lead_to_their_card(rows: dict[str, Row]) -> None:
+    assert min(reached(rows, "hand c: first").values()) >= 0.88
+    assert min(reached(rows, "hand c: in three").values()) >= 0.94
+    assert max(reached(rows, "hand c: refused").values()) <= 0.05
+
+
 def test_what_no_card_is_about_is_seldom_answered_with_one(rows: dict[str, Row]) -> None:
     assert min(reached(rows, "no card: not answered").values()) >= 0.80
 

@@ -39,6 +39,7 @@ ATTACHMENTS = {  # the field of a message that is not words, and what we call it
     "checklist": "file",
     "game": "sticker",
 }
+ROUGHLY = 1  # decimals kept of a location's degrees: ten kilometres are near enough to tell the aimag
 SHORT = 15  # characters of a label that still fits beside another on a narrow phone
 COMMON_NAMES = {option.name for option in COMMON}
 
@@ -69,6 +70,8 @@ def read(update: Mapping[str, Any]) -> Read:
             return read_tap(number, person, receipt, query)
         case {"message": {"chat": {"type": "private", "id": int(chat)}} as message, "update_id": int(number)}:
             return read_message(number, chat, message)
+        case {"edited_message": {"location": _}}:
+            return None  # a live location moves many times a minute: only where she began is answered
         case {"edited_message": {"chat": {"type": "private", "id": int(chat)}} as message, "update_id": int(number)}:
             return read_message(number, chat, message)
         case {"my_chat_member": {"chat": {"type": "private", "id": int(chat)}, "new_chat_member": {"status": str(status)}}}:
@@ -92,8 +95,17 @@ def read_message(number: int, chat: int, message: Mapping[str, Any]) -> Message 
     kind = next((ours for theirs, ours in ATTACHMENTS.items() if theirs in message), "")
     if kind:
         words = caption if isinstance(caption, str) else ""
-        return Message(str(number), CHANNEL, str(chat), text=words, attachment=kind, language=hint)
+        return Message(str(number), CHANNEL, str(chat), text=words, attachment=kind, language=hint, point=point(message))
     return None  # a service message, such as a pinned message or a changed timer
+
+
+def point(message: Mapping[str, Any]) -> tuple[float, float] | None:
+    """The latitude and longitude of a shared location, as rough as it may be known; None when there is none."""
+    match message:
+        case {"location": {"latitude": int() | float() as latitude, "longitude": int() | float() as longitude}}:
+            return round(float(latitude), ROUGHLY), round(float(longitude), ROUGHLY)
+        case _:
+            return None
 
 
 def language_hint(message: Mapping[str, Any]) -> str:

@@ -20,6 +20,7 @@ class Chances(NamedTuple):
     any: float  # that danger is told of, framed or not
     levels: tuple[float, ...]  # that it is told of as it is: emergency, distress, risk
     framed: float
+    lookalike: float
 
 
 def danger_scores(linear: Linear, said: Utterance) -> Scores:
@@ -38,4 +39,4 @@ def chances(scores: Scores) -> Chances:
     """How likely each of KINDS is by these scores."""
     raised = np.exp(scores - scores.max())
     none, lookalike, *levels, framed = (raised / raised.sum()).tolist()
-    return Chances(1 - none - lookalike, tuple(levels), framed)
+    return Chances(1 - none - lookalike, tuple(levels), framed, lookalike)

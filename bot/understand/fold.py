@@ -31,8 +31,8 @@ LETTERS = [  # over all words at once, each with a blank before and after it; in
     (re.compile(pattern), skeleton)
     for pattern, skeleton in (
         (r"(?<= )yv", "yav"),  # yvj for явж
-        (r"4(?=[aeiouvwy])", "c"),  # ч typed by its look
-        (r"6(?=[aeiouvwy])", "ʃ"),  # ш likewise
+        (r"(?<=[a-zʃ46][a-zʃ46])4|4(?=[aeiouvwy])", "c"),  # ч typed by its look
+        (r"(?<=[a-zʃ46][a-zʃ46])6|6(?=[aeiouvwy])", "ʃ"),  # ш likewise
         (r"w", "v"),
         (r"q", "c"),
         (r"f", "p"),
@@ -45,6 +45,7 @@ LETTERS = [  # over all words at once, each with a blank before and after it; in
         (r"ch", "c"),
         (r"zh|dj", "j"),
         (rf"(?<={CONSONANT})v(?={CONSONANT}| )|(?<= )v(?={CONSONANT})", "o"),  # v for ү: hvn, vne
+        (r"(?<=g)vi(?= )", "oi"),  # -гүй
         (r"ye", "e"),
         (r"iy(?=[aeo])", "i"),  # amiya for амиа
         (r"y(?![aou])", "i"),

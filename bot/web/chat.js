@@ -25,9 +25,19 @@
     }
   }
 
-  function show({ name: place, text, options }, language) {
+  // The text, its telephone numbers to be called by a tap; chat.py does the same for the page without a script.
+  function addText(where, text, phones) {
+    const longestFirst = [...phones].sort((one, other) => other.length - one.length);
+    const escaped = longestFirst.map((phone) => phone.replace(/[+]/g, "\\+"));
+    for (const piece of phones.length ? text.split(new RegExp(`(${escaped.join("|")})`)) : [text]) {
+      if (phones.includes(piece)) add(where, "a", piece, { href: `tel:${piece.replace(/[^0-9+]/g, "")}` });
+      else where.append(piece);
+    }
+  }
+
+  function show({ name: place, text, options, phones }, language) {
     const said = add(talk, "div", "", { className: "said", lang: language, tabIndex: -1 });
-    add(said, "p", text);
+    addText(add(said, "p", ""), text, phones);
     const own = options.filter((option) => !COMMON.includes(option.name));
     const common = COMMON.flatMap((name) => options.filter((option) => option.name === name));
     if (own.length) addButtons(add(said, "form", "", { className: "options", method: "post" }), own, place.split(".")[0]);

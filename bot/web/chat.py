@@ -3,7 +3,9 @@
 A person is the random cookie of her visit and nothing else. "Leave quickly" deletes what was kept and goes somewhere harmless.
 """
 
+import re
 import secrets
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import sha256
@@ -136,6 +138,7 @@ class Chat:
         names = {option.name: option.label for option in library.cards[language]["about/language"].parts[""].options}
         body = self.page.render(  # type: ignore[attr-defined]
             words=received.words,
+            pieces=pieces,
             language=language,
             labels=labels,
             others=[(name, names.get(name, name)) for name in others],
@@ -174,4 +177,15 @@ def as_json(received: Received) -> bytes:
 
 
 def as_dict(words: Words) -> dict[str, object]:
-    return {"name": words.name, "text": words.text, "options": [{"name": o.name, "label": o.label} for o in words.options]}
+    options = [{"name": option.name, "label": option.label} for option in words.options]
+    return {"name": words.name, "text": words.text, "phones": words.phones, "options": options}
+
+
+def pieces(words: Words) -> Iterator[tuple[str, str]]:
+    """The text in pieces, each with the address that calls it: "" for what is no telephone number."""
+    if not words.phones:
+        yield words.text, ""
+        return
+    longest_first = sorted(words.phones, key=len, reverse=True)
+    for piece in re.split(f"({'|'.join(map(re.escape, longest_first))})", words.text):
+        yield piece, f"tel:{re.sub(r'[^0-9+]', '', piece)}" if piece in words.phones else ""

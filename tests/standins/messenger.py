@@ -705,7 +705,7 @@ class MessengerStandIn:
         timeout: float = 5.0,  # noqa: ASYNC109 - the test names its bound
         what: str = "the condition",
     ) -> T:
-        """Wait until the condition is true, at most `timeout` seconds; it is looked at after every change, and twenty times a second."""
+        """Wait until the condition is true, `timeout` seconds at most; looked at after every change, and 20 times a second."""
         try:
             async with asyncio.timeout(timeout):
                 while not (value := condition()):
