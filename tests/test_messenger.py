@@ -20,6 +20,7 @@ from bot.config import ConfigError
 from bot.connect import messenger_profile
 from bot.content import put_into_words
 from bot.dialogue import Guide
+from bot.intake import loosely
 from bot.model import Message, Reply
 from bot.page import set_up
 from bot.platforms.messenger import ERRORS, regained, used, what_to_do
@@ -293,7 +294,9 @@ JSON_VALUES = st.recursive(
 @given(st.sampled_from(SAMPLES), st.lists(st.integers(0, 40), min_size=1, max_size=6), JSON_VALUES)
 @settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_a_mutated_post_is_read_without_a_fault(sample: dict[str, Any], path: list[int], value: Any) -> None:
-    """Some value somewhere in a real post is replaced by another: what is read are messages of ours, or nothing."""
+    """Some value somewhere in a real post is replaced by another: what is read are messages of ours or nothing, and the good
+    message beside it is never lost.
+    """
     post = json.loads(json.dumps(sample["post"]))
     place: Any = post
     for step in path:
@@ -308,7 +311,12 @@ def test_a_mutated_post_is_read_without_a_fault(sample: dict[str, Any], path: li
     else:
         if isinstance(place, dict) and place:
             place[next(iter(place))] = value
-    assert all(found is None or isinstance(found, Message) for found in read(post))
+    good = {"sender": {"id": "1"}, "timestamp": 1, "message": {"mid": "m_good", "text": "тусламж"}}
+    entries = post.get("entry")
+    post["entry"] = [*(entries if isinstance(entries, list) else [entries]), {"messaging": [good]}]
+    found = list(read(loosely(json.dumps(post).encode())))
+    assert all(one is None or isinstance(one, Message) for one in found)
+    assert "тусламж" in [one.text for one in found if one is not None and one.id == "m_good"]
 
 
 @pytest.mark.parametrize(
