@@ -39,6 +39,19 @@ def test_what_no_card_is_about_is_seldom_answered_with_one(rows: dict[str, Row])
     assert min(reached(rows, "no card: not answered").values()) >= 0.80
 
 
+def test_danger_told_in_words_that_nothing_was_trained_on_is_heard(rows: dict[str, Row]) -> None:
+    for kind, at_all, surely in (("emergency", 0.92, 0.75), ("distress", 0.92, 0.70), ("risk", 0.92, 0.75)):
+        assert together(rows, f"{kind}: sure or maybe") >= at_all, kind
+        assert together(rows, f"{kind}: sure") >= surely, kind
+    assert together(rows, "lookalike: sure") <= 0.10
+    assert together(rows, "lookalike: sure or maybe") <= 0.30
+    assert together(rows, "framed: sure") <= 0.10
+
+
+def together(rows: dict[str, Row], name: str) -> float:
+    return sum(row[name].hits for row in rows.values()) / sum(row[name].of for row in rows.values())
+
+
 def test_ordinary_questions_seldom_ring_the_alarm(rows: dict[str, Row]) -> None:
     assert max(reached(rows, "ordinary question: sure").values()) <= 0.02
     assert max(reached(rows, "ordinary question: sure or maybe").values()) <= 0.10
