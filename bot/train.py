@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
 from itertools import accumulate, pairwise
+from mmap import ACCESS_READ, mmap
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -41,7 +42,7 @@ def load_trained(models: Path, library: Library, content: Path = CONTENT) -> Tra
     digests = [path.stem.removeprefix("cards-") for path in newest_first]
     for found in sorted(digests, key=lambda digest: digest != wanted):
         try:
-            danger, cards = (from_bytes(path_of(models, kind, found).read_bytes()) for kind in ("danger", "cards"))
+            danger, cards = (from_bytes(mapped(path_of(models, kind, found))) for kind in ("danger", "cards"))
             words = path_of(models, "words", found).read_text(encoding="utf-8").split()
             return Trained(danger, cards, spelling_of(words), fresh=found == wanted)
         except (OSError, ValueError):
@@ -79,6 +80,12 @@ def vocabulary(lessons: Lessons, concepts: Concepts) -> list[str]:
 def spelling_of(vocabulary: Sequence[str]) -> Spelling:
     """What mends words, from such a list."""
     return build_spelling(vocabulary, (word for word, following in pairwise(vocabulary) if word == following))
+
+
+def mapped(path: Path) -> mmap:
+    """The file, to be read where it lies. It may be replaced meanwhile: what is mapped stays."""
+    with path.open("rb") as file:
+        return mmap(file.fileno(), 0, access=ACCESS_READ)
 
 
 def path_of(models: Path, kind: str, digest: str) -> Path:

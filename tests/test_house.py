@@ -80,6 +80,7 @@ HARMLESS = {
     "itertools",
     "json",
     "math",
+    "mmap",
     "numpy",
     "rapidfuzz",
     "re",

@@ -3,7 +3,8 @@
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import accumulate, pairwise
+from itertools import accumulate
+from mmap import mmap
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,8 @@ from numpy.typing import NDArray
 
 from bot.understand.features import SLOTS, Seen, weigh
 
-MAGIC = b"umbrella linear 2\n"
+MAGIC = b"umbrella linear 3\n"
+ALIGNED = 64  # bytes
 
 
 @dataclass(frozen=True)
@@ -52,17 +54,24 @@ def make_linear(names: Sequence[str], rarity: NDArray[np.float32], bias: Any, ta
 
 
 def to_bytes(linear: Linear) -> bytes:
-    """The classifier as a file."""
-    head = {"names": linear.names, "figures": dict(linear.figures), "held": len(linear.weights)}
+    """The classifier as a file: a head, filled up with blanks so that the arrays after it can be read where they lie."""
+    told = {"names": linear.names, "figures": dict(linear.figures), "held": len(linear.weights)}
+    head = MAGIC + json.dumps(told).encode()
+    head += b" " * (-(len(head) + 1) % ALIGNED) + b"\n"
     parts = linear.rarity, linear.bias, linear.rows, linear.steps, linear.weights
-    return MAGIC + json.dumps(head).encode() + b"\n" + b"".join(part.tobytes() for part in parts)
+    return head + b"".join(part.tobytes() for part in parts)
 
 
-def from_bytes(data: bytes) -> Linear:
-    """The classifier that was written. Raises ValueError when this is not one, or one of another version."""
-    first, _, body = data.removeprefix(MAGIC).partition(b"\n")
+def from_bytes(data: bytes | mmap) -> Linear:
+    """The classifier that was written. Of a mapped file only the pages that are asked for are ever in memory.
+
+    Raises ValueError when this is not one, or one of another version.
+    """
     try:
-        head = json.loads(first) if data.startswith(MAGIC) else {}
+        if data[: len(MAGIC)] != MAGIC:
+            raise ValueError("something else")
+        begin = data.find(b"\n", len(MAGIC)) + 1
+        head = json.loads(data[len(MAGIC) : begin])
         names, held = tuple(head["names"]), int(head["held"])
         kinds: tuple[tuple[Any, int], ...] = (
             (np.float32, SLOTS),
@@ -71,10 +80,10 @@ def from_bytes(data: bytes) -> Linear:
             (np.float32, held),
             (np.int8, held * len(names)),
         )
-        ends = list(accumulate((np.dtype(kind).itemsize * count for kind, count in kinds), initial=0))
-        if ends[-1] != len(body):
+        starts = list(accumulate((np.dtype(kind).itemsize * count for kind, count in kinds), initial=begin))
+        if starts[-1] != len(data):
             raise ValueError("too short or too long")
-        parts = [np.frombuffer(body[start:end], kind) for (start, end), (kind, _) in zip(pairwise(ends), kinds, strict=True)]
+        parts = [np.frombuffer(data, kind, count, start) for start, (kind, count) in zip(starts, kinds, strict=False)]
     except (ValueError, KeyError, TypeError):
         raise ValueError("not a classifier of this version; make one with: umbrella train") from None
     rarity, bias, rows, steps, weights = parts
