@@ -29,7 +29,7 @@ from bot.understand.spelling import Spelling, build_spelling
 
 # Chosen on the cards' `tries`: from "sure" on and leading by "ahead" it is answered; "nothing" below nonsense it is not guessed.
 CARD_FIGURES = {"sure": -0.45, "ahead": 0.15, "nothing": 0.3}
-FALSE_ALARMS = {"none": (0.005, 0.05), "lookalike": (0.1, 0.33)}  # share of harmless messages that may be: sure, or asked about
+FALSE_ALARMS = {"none": (0.0065, 0.05), "lookalike": (0.15, 0.33)}  # share of harmless messages that may be: sure, or asked about
 KEPT = ("danger", "words", "cards")  # the files of one training, the last one written last
 COMMON = 3  # times that a word was written by those we learn from, for others to be mended to it
 FOLDS = 5  # one of so many messages is kept back to set the thresholds by
