@@ -220,7 +220,7 @@ def danger(look: Look) -> Answer | None:
         ordinary = ordinary_answer(look)
         return Answer(ordinary.replies, [Suspected(heard.evidence), *ordinary.events])
     alarm = heard.alarm
-    noticed = [RiskNoticed(alarm.level, alarm.sure), Suspected(heard.evidence)]
+    noticed = [Suspected(heard.evidence), RiskNoticed(alarm.level, alarm.sure)]
     ordinary = ordinary_answer(look)
     first = ordinary.replies[0].name if ordinary.replies else ""
     if alarm.sure and alarm.level == "emergency":

@@ -262,8 +262,10 @@ class Conversation:
                 return replace(self, language=spoken)
             case Suspected(scores):
                 return replace(self, suspected=(*self.suspected, scores)[-SUSPICIONS:])
-            case RiskNoticed(_, sure):
-                return replace(self, watch=0 if sure else WATCH)
+            case RiskNoticed(_, sure=True):
+                return replace(self, suspected=(), watch=0)  # it has been answered, and is not carried over
+            case RiskNoticed():
+                return replace(self, watch=WATCH)
             case Misread():
                 return replace(self, suspected=(), watch=0)
             case DoorNoticed(door):

@@ -155,3 +155,15 @@ def test_whoever_is_in_danger_sees_where_help_is_whatever_was_understood(guide: 
 
 def emergency_line(guide: Guide, language: str, names: list[str]) -> bool:
     return any("{hl-mn-102}" in text for name in names for text in guide.library.part(language, name).messages)
+
+
+@pytest.mark.parametrize(
+    "before", ["намайг өрөөнд түгжчихсэн гарч чадахгүй", "tsalin ugahgui 3 sar bolloo yaah ve", "my boss keeps my passport"]
+)
+@pytest.mark.parametrize("text", ["маргааш бороо орох уу", "what time does the office open", "баярлалаа", "хаягаа яаж солих вэ"])
+def test_an_ordinary_message_after_danger_does_not_ring_again(guide: Guide, before: str, text: str) -> None:
+    """What was answered as danger has been answered: it is not carried over to whatever she asks next."""
+    _, events = respond(guide, Conversation("mn", met=True), Message("1", "test", "me", text=before))
+    assert any(isinstance(event, RiskNoticed) for event in events)
+    _, later = respond(guide, Conversation("mn", met=True).after(events), Message("2", "test", "me", text=text))
+    assert not any(isinstance(event, RiskNoticed) for event in later)
