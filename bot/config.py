@@ -96,6 +96,11 @@ class Config(Section):
     model: Path | None = None
 
     @property
+    def secret(self) -> str | None:
+        """The key that pseudonyms and seals are made with, as it was given; None when one is to be made under `home`."""
+        return self.key.get_secret_value() if self.key else None
+
+    @property
     def models(self) -> Path:
         """Where what was trained is kept."""
         return self.model or self.home / "model"

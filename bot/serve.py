@@ -152,7 +152,7 @@ async def open_house(config: Config, content: Path = CONTENT) -> AsyncIterator[H
     Raises ContentError, StoreUnavailable or BadKey when it cannot be opened, and NotTrained when nothing could be learnt.
     """
     guide = await open_or_learn(config, content)
-    keys = make_keys(read_or_make_secret(config.key.get_secret_value() if config.key else None, config.home))
+    keys = make_keys(read_or_make_secret(config.secret, config.home))
     store = Store(config.database_url, keys)
     await store.open()
     async with AsyncExitStack() as stack:  # closed from the last to the first: what writes before what it writes to

@@ -8,9 +8,7 @@ from bot.store.sealing import make_keys, read_or_make_secret
 
 async def print_unanswered(config: Config) -> int:
     """Print the counts kept of questions that were not understood, the latest week first."""
-    store = Store(
-        config.database_url, make_keys(read_or_make_secret(config.key.get_secret_value() if config.key else None, config.home))
-    )
+    store = Store(config.database_url, make_keys(read_or_make_secret(config.secret, config.home)))
     await store.open()
     try:
         terms, counted = await store.unanswered(), await store.counted()

@@ -8,9 +8,11 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
+from bot.content import put_into_words
 from bot.dialogue import Guide
 from bot.files import HOUSE
 from bot.load import load_guide
+from bot.model import Reply
 from bot.service import Service
 from bot.store import Store
 from bot.store.sealing import Keys, make_keys
@@ -63,3 +65,8 @@ def service(guide: Guide, store: Store) -> Service:
 def named(said: Any) -> list[str]:
     """One name, or several, as a list."""
     return list(said) if isinstance(said, list) else [said]
+
+
+def texts(guide: Guide, language: str, *names: str) -> list[str]:
+    """The texts of these replies."""
+    return [words.text for name in names for words in put_into_words(Reply(name), language, guide.library)]

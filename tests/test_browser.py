@@ -12,10 +12,9 @@ import pytest_asyncio
 from axe_playwright_python.base import AXE_SCRIPT  # type: ignore[import-untyped]
 from playwright.async_api import Browser, Route
 
-from bot.content import put_into_words
 from bot.dialogue import BACK, EMERGENCY, MENU, Guide
-from bot.model import Reply
 from tests.browser import Talk, chromium, elsewhere, serving, until
+from tests.conftest import texts
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 PHONE = {"width": 360, "height": 640}
@@ -67,10 +66,6 @@ async def visit(browser: Browser, base: str) -> AsyncIterator[Visit]:
 
 
 either_way = pytest.mark.parametrize("script", [True, False], ids=["with-script", "without"])
-
-
-def texts(guide: Guide, language: str, *places: str) -> list[str]:
-    return [words.text for place in places for words in put_into_words(Reply(place), language, guide.library)]
 
 
 def asked(guide: Guide, card: str, letters: str) -> str:

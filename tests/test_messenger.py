@@ -18,15 +18,14 @@ from hypothesis import strategies as st
 from bot.channels.messenger import HOUR, permitted, read
 from bot.config import ConfigError
 from bot.connect import messenger_profile
-from bot.content import put_into_words
 from bot.dialogue import Guide
 from bot.intake import loosely
-from bot.model import Message, Reply
+from bot.model import Message
 from bot.page import set_up
 from bot.platforms.messenger import ERRORS, regained, used, what_to_do
 from bot.serve import House
 from bot.transcript import spoken
-from tests.conftest import PLAYED, named
+from tests.conftest import PLAYED, named, texts
 from tests.house import messenger_house, web_house
 from tests.house import settings as house_settings
 from tests.standins.messenger import APP_SECRET, PAGE_TOKEN, VERIFY_TOKEN, MessengerStandIn, Person
@@ -47,11 +46,6 @@ async def graph() -> AsyncIterator[MessengerStandIn]:
 async def house(tmp_path: Path, graph: MessengerStandIn) -> AsyncIterator[House]:
     async with messenger_house(tmp_path, graph) as house:
         yield house
-
-
-def texts(guide: Guide, language: str, *names: str) -> list[str]:
-    """The texts of these replies."""
-    return [words.text for name in names for words in put_into_words(Reply(name), language, guide.library)]
 
 
 async def answers(person: Person, count: int) -> list[str]:

@@ -13,13 +13,12 @@ import pytest_asyncio
 from telegram import Update
 
 from bot.channels.telegram import Blocked, Crowd, read
-from bot.content import put_into_words
 from bot.dialogue import Guide
-from bot.model import Message, Reply
+from bot.model import Message
 from bot.serve import House
 from bot.transcript import spoken
 from bot.web.telegram import HEADER, PATH
-from tests.conftest import PLAYED, named
+from tests.conftest import PLAYED, named, texts
 from tests.house import SECRET, telegram_house, webhook_house
 from tests.standins.telegram import Person, TelegramStandIn
 
@@ -44,11 +43,6 @@ async def telegram() -> AsyncIterator[TelegramStandIn]:
 async def house(tmp_path: Path, telegram: TelegramStandIn) -> AsyncIterator[House]:
     async with telegram_house(tmp_path, telegram) as house:
         yield house
-
-
-def texts(guide: Guide, language: str, *names: str) -> list[str]:
-    """The texts of these replies."""
-    return [words.text for name in names for words in put_into_words(Reply(name), language, guide.library)]
 
 
 async def answers(person: Person, count: int) -> list[str]:

@@ -8,19 +8,12 @@ from typing import Any
 import httpx
 import pytest
 
-from bot.content import put_into_words
-from bot.dialogue import Guide
-from bot.model import Reply
 from bot.transcript import spoken
 from bot.web.chat import COOKIE
-from tests.conftest import PLAYED, named
+from tests.conftest import PLAYED, named, texts
 from tests.house import web_house
 
 JSON = {"accept": "application/json"}
-
-
-def texts(guide: Guide, language: str, *names: str) -> list[str]:
-    return [words.text for name in names for words in put_into_words(Reply(name), language, guide.library)]
 
 
 async def test_every_conversation_goes_the_same_on_the_web(tmp_path: Path) -> None:
