@@ -20,6 +20,7 @@ from bot.understand.phrases import Phrases, build_phrases, holds
 LEVELS = ("emergency", "distress", "risk")  # danger now · violence, despair · strong signs of exploitation
 FRAMED = 0.5  # from this chance on a reviewed phrase is told as a what-if, as past, as not so, or as a figure of speech
 SUSPICIOUS = 0.1  # from this chance on, what was heard is carried over to the next messages
+TELLING = 0.08  # from this chance on, a message is read as one with what was heard before: a harmless word rings nothing
 
 Evidence = tuple[int, ...]  # the scores of one message for each kind of danger, in hundredths: figures, never words
 
@@ -66,7 +67,7 @@ def listen(danger: Danger, said: Utterance, before: Sequence[Evidence] = ()) -> 
     for level, phrases in danger.anywhere.items():
         if holds(phrases, said.words):
             return Heard(Alarm(gravest(level, alone), sure=alone.framed + alone.lookalike < FRAMED), evidence)
-    earlier = (np.array(scored, dtype=np.float32) / np.float32(100) for scored in before)
+    earlier = (np.array(scored, dtype=np.float32) / np.float32(100) for scored in (before if alone.any >= TELLING else ()))
     found = max((alone, *(chances(joined(danger.classifier, scores, then)) for then in earlier)), key=lambda one: one.any)
     sure = sum(found.levels) >= danger.classifier.figures["sure"]
     if not sure and found.any < danger.classifier.figures["maybe"]:
